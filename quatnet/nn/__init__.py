@@ -1,0 +1,1 @@
+"""The engine: what a network is. No autograd; every layer states its forward and backward pass."""

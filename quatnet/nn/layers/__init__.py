@@ -1,0 +1,26 @@
+"""The engine's layers, one file each, real and quaternion side by side."""
+
+from quatnet.nn.layers.activation import ReLU
+from quatnet.nn.layers.compose import Sequential
+from quatnet.nn.layers.conv import Conv2d, QuaternionConv2d
+from quatnet.nn.layers.dense import Dense, QuaternionDense
+from quatnet.nn.layers.layer import Backward, Layer, WeightLayer
+from quatnet.nn.layers.pool import MaxPool2d
+from quatnet.nn.layers.shape import AppendGray, Flatten, PureReal, QuaternionFlatten
+
+__all__ = [
+    "AppendGray",
+    "Backward",
+    "Conv2d",
+    "Dense",
+    "Flatten",
+    "Layer",
+    "MaxPool2d",
+    "PureReal",
+    "QuaternionConv2d",
+    "QuaternionDense",
+    "QuaternionFlatten",
+    "ReLU",
+    "Sequential",
+    "WeightLayer",
+]

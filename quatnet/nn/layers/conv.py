@@ -1,0 +1,134 @@
+"""Convolution layers (cross-correlation, as usual in networks), by im2col, with real and with quaternion weights.
+
+A convolution is the dense layer of dense.py applied to every receptive field: y = im2col(x) w + b. Work proceeds over
+a few images at a time, so that their columns stay in the cache instead of filling 3 x 3 times the feature map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from quatnet.backend import Array, array_module
+from quatnet.errors import UsageError
+from quatnet.nn.layers.im2col import col2im, im2col, output_length
+from quatnet.nn.layers.layer import Backward, WeightLayer, check_divisible, check_last_axis, check_positive
+from quatnet.quaternion import expand, fold
+
+COLUMN_BYTES = 4 << 20
+"""Columns that the CPU holds at a time: about the size of its second-level caches."""
+
+
+class Conv2d(WeightLayer):
+    """y = x * w + b, for x (n, h, w, in), weight (kh, kw, in, out), bias (out,).
+
+    The kernel is square; `padding` zeros are added on every side.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 0
+    ) -> None:
+        check_positive(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride)
+        if padding < 0:
+            raise UsageError(f"padding: {padding} given; 0 or more is needed")
+        area = kernel * kernel
+        weight = self.weight_shape(inputs, outputs, kernel)
+        super().__init__(weight, outputs, fan_in=area * inputs, fan_out=area * outputs)
+        self.inputs, self.outputs = inputs, outputs
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
+    def weight_shape(self, inputs: int, outputs: int, kernel: int) -> tuple[int, ...]:
+        """Return the shape of the weight for real widths `inputs` and `outputs`."""
+        return (kernel, kernel, inputs, outputs)
+
+    def real_weight(self) -> Array:
+        """Return the real weight (kh, kw, in, out) that the images meet."""
+        return self.weight.value
+
+    def set_weight_gradient(self, gradient: Array) -> None:
+        """Store the gradient (kh, kw, in, out) of the real weight as the gradient of the layer's own weight."""
+        self.weight.gradient[...] = gradient
+
+    def forward(self, x: Array) -> tuple[Array, Backward]:
+        """Return y (n, oh, ow, out); backward: dw = im2col(x)' dy, db = sum dy, dx = col2im(dy w')."""
+        weight = self.real_weight()
+        y = self._convolve(x, weight)
+
+        def backward(dy: Array) -> Array:
+            xp = array_module(x)
+            w = weight.reshape(-1, self.outputs)
+            dw = xp.zeros_like(w)
+            dx = xp.empty_like(x)
+            for part in self._parts(x, xp):
+                columns = self._columns(x[part])
+                dy_part = dy[part].reshape(-1, self.outputs)
+                dw += columns.reshape(-1, w.shape[0]).T @ dy_part
+                dx[part] = col2im(
+                    (dy_part @ w.T).reshape(columns.shape), x[part].shape, self.stride, self.padding
+                )
+            self.set_weight_gradient(dw.reshape(weight.shape))
+            self.bias.gradient[...] = dy.sum(axis=(0, 1, 2))
+            return dx
+
+        return y, backward
+
+    def predict(self, x: Array) -> Array:
+        """Return y (n, oh, ow, out)."""
+        return self._convolve(x, self.real_weight())
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (oh, ow, out) for (h, w, in); a UsageError if the kernel does not fit."""
+        h, w, _ = shape
+        oh, ow = (output_length(length, self.kernel, self.stride, self.padding) for length in (h, w))
+        if min(oh, ow) < 1:
+            raise UsageError(
+                f"input_shape: a {self.kernel}x{self.kernel} kernel does not fit a {h}x{w} feature map"
+            )
+        return (oh, ow, self.outputs)
+
+    def _convolve(self, x: Array, weight: Array) -> Array:
+        check_last_axis(x, self.inputs, type(self).__name__)
+        xp = array_module(x)
+        w = weight.reshape(-1, self.outputs)
+        y = xp.empty((x.shape[0], *self.output_shape(x.shape[1:])), dtype=x.dtype)
+        for part in self._parts(x, xp):
+            columns = self._columns(x[part])
+            y[part] = (columns.reshape(-1, w.shape[0]) @ w).reshape(y[part].shape)
+        y += self.bias.value
+        return y
+
+    def _columns(self, x: Array) -> Array:
+        return im2col(x, (self.kernel, self.kernel), self.stride, self.padding)
+
+    def _parts(self, x: Array, xp: ModuleType) -> Iterator[slice]:
+        """Yield slices of images whose columns fit the cache; on a GPU, the whole batch."""
+        n = x.shape[0]
+        oh, ow, _ = self.output_shape(x.shape[1:])
+        image = oh * ow * self.fan_in * x.dtype.itemsize
+        step = max(1, COLUMN_BYTES // image) if xp is np else n
+        return (slice(start, start + step) for start in range(0, n, step))
+
+
+class QuaternionConv2d(Conv2d):
+    """y_o = sum_i w_io (x) x_i + b_o over quaternion channels, for x (n, h, w, in), weight (4, kh, kw, in/4, out/4).
+
+    `inputs` and `outputs` are real widths; channels are component-blocked, [r | i | j | k]. The weight is small next
+    to the feature maps: it is expanded once a step, and the gradient of the real weight folded once.
+    """
+
+    quaternion = True
+
+    def weight_shape(self, inputs: int, outputs: int, kernel: int) -> tuple[int, ...]:
+        """Return (4, kh, kw, in/4, out/4); a UsageError if a width does not split into quaternions."""
+        check_divisible(inputs=inputs, outputs=outputs)
+        return (4, kernel, kernel, inputs // 4, outputs // 4)
+
+    def real_weight(self) -> Array:
+        """Return the expanded weight (kh, kw, in, out)."""
+        return expand(self.weight.value)
+
+    def set_weight_gradient(self, gradient: Array) -> None:
+        """Fold the gradient (kh, kw, in, out) of the expanded weight."""
+        self.weight.gradient[...] = fold(gradient)

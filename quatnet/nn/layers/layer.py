@@ -1,0 +1,89 @@
+"""What every layer is: a forward pass that returns its output and the function for the backward pass.
+
+    y, backward = layer.forward(x)
+    dx = backward(dy)
+
+`backward` closes over what it needs, writes the gradients of the layer's parameters and returns the gradient with
+respect to x. There is no graph and no tape. Images and feature maps are (n, height, width, channels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from quatnet.backend import Array
+from quatnet.errors import UsageError
+from quatnet.nn.parameters import Parameter
+
+Backward: TypeAlias = Callable[[Array], Array]
+
+
+class Layer:
+    """A layer without parameters; subclasses give `forward` and `output_shape`, and `predict` where it is cheaper."""
+
+    def forward(self, x: Array) -> tuple[Array, Backward]:
+        """Return the output for a batch `x` and the function that maps dy to dx."""
+        raise NotImplementedError  # pragma: no cover
+
+    def predict(self, x: Array) -> Array:
+        """Return the output alone, for inference."""
+        return self.forward(x)[0]
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output, given the shape of one input (no batch axis)."""
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The layer's own parameters by name, weight before bias."""
+        return {}
+
+
+class WeightLayer(Layer):
+    """A layer with a weight, which can be pruned, and a bias, which never is.
+
+    Attributes
+    ----------
+    fan_in, fan_out : real inputs that one real output sums over, and the reverse.
+    quaternion : whether the weight has a leading axis of the four components.
+    """
+
+    quaternion = False
+
+    def __init__(self, weight: tuple[int, ...], outputs: int, fan_in: int, fan_out: int) -> None:
+        self.weight = Parameter(weight, prunable=True)
+        self.bias = Parameter((outputs,), prunable=False)
+        self.fan_in = fan_in
+        self.fan_out = fan_out
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The weight, then the bias."""
+        return {"weight": self.weight, "bias": self.bias}
+
+
+def check_positive(**arguments: int) -> None:
+    """Raise a UsageError that names the first argument that is not a positive integer."""
+    for name, value in arguments.items():
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise UsageError(f"{name}: {value!r} given; a positive integer is needed")
+
+
+def check_divisible(**widths: int) -> None:
+    """Raise a UsageError that names the first width that does not split into quaternions, and the nearest two."""
+    for name, width in widths.items():
+        if width % 4:
+            below, above = width - width % 4, width - width % 4 + 4
+            nearest = f"{below} or {above}" if below else str(above)
+            raise UsageError(
+                f"{name}: {width} given; a quaternion layer needs a multiple of 4, the nearest: {nearest}"
+            )
+
+
+def check_last_axis(x: Array, channels: int, layer: str) -> None:
+    """Raise a ValueError unless the last axis of `x` has `channels` entries."""
+    if x.shape[-1] != channels:
+        raise ValueError(f"x: shape {x.shape} given; {layer} needs {channels} on the last axis")

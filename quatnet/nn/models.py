@@ -1,0 +1,211 @@
+"""The paper's Table 1 as data, and `build`, which makes a network of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from quatnet import backend
+from quatnet.backend import Array
+from quatnet.errors import UsageError
+from quatnet.nn.initializers import INITIALIZERS
+from quatnet.nn.layers import (
+    AppendGray,
+    Backward,
+    Conv2d,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    PureReal,
+    QuaternionConv2d,
+    QuaternionDense,
+    QuaternionFlatten,
+    ReLU,
+    Sequential,
+    WeightLayer,
+)
+from quatnet.nn.parameters import Parameters
+from quatnet.streams import Stream, generator
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A column of Table 1: widths of the layers (in real units), and how the paper trains it.
+
+    Attributes
+    ----------
+    blocks : widths of 3x3 convolutions (stride 1, padding 1); 2x2 max pooling follows each block.
+    hidden : widths of the hidden dense layers; the output layer comes on top.
+    paper_dataset, default_dataset : the set of the paper and the built-in one that needs no network.
+    epochs, rate : of training; the batch size is 60 and the optimizer Adam throughout.
+    """
+
+    name: str
+    blocks: tuple[tuple[int, ...], ...]
+    hidden: tuple[int, ...]
+    paper_dataset: str
+    default_dataset: str
+    epochs: int
+    rate: float
+
+
+LENET_300_100 = Architecture("lenet-300-100", (), (300, 100), "mnist", "mnist-mini", 40, 1.2e-3)
+LENET_12 = Architecture("lenet-12", (), (12,), "mnist", "mnist-mini", 20, 1.2e-3)
+CONV_2 = Architecture("conv-2", ((64, 64),), (256, 256), "cifar10", "shapes", 40, 2e-4)
+CONV_4 = Architecture("conv-4", ((64, 64), (128, 128)), (256, 256), "cifar10", "shapes", 40, 3e-4)
+CONV_6 = Architecture("conv-6", ((64, 64), (128, 128), (256, 256)), (256, 256), "cifar10", "shapes", 60, 3e-4)
+
+ARCHITECTURES = {a.name: a for a in (LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6)}
+ALIASES = {"lenet": LENET_300_100}
+
+
+def architecture(name: str) -> Architecture:
+    """Return the architecture called `name`; `lenet` means lenet-300-100. Raises UsageError for others."""
+    found = ALIASES.get(name) or ARCHITECTURES.get(name)
+    if found is None:
+        known = [*ALIASES, *ARCHITECTURES]
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(f"arch: {name!r} given; allowed are {', '.join(known)}{hint}")
+    return found
+
+
+class Network:
+    """Layers and their parameters on one device.
+
+    Attributes
+    ----------
+    layers : the layers by name, in order.
+    parameters : ordered mapping from `layer.weight` and `layer.bias` to `Parameter`.
+    input_shape, classes : (h, w, c) of one image, and the number of logits.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, Layer],
+        input_shape: tuple[int, ...],
+        dtype: np.dtype = np.dtype(np.float32),
+        device: str = "cpu",
+    ) -> None:
+        self._body = Sequential(layers)
+        self.input_shape = input_shape
+        self.parameters = Parameters(self._body.parameters, dtype, backend.select(device))
+        self.classes = self._body.output_shape(input_shape)[-1]
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The layers by name, in order."""
+        return self._body.layers
+
+    def forward(self, images: Array) -> tuple[Array, Backward]:
+        """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.
+
+        `backward(dlogits)` writes the gradients of all parameters and returns the gradient of the images.
+        """
+        self._check(images)
+        return self._body.forward(images)
+
+    def predict(self, images: Array) -> Array:
+        """Return the logits (n, classes) of images (n, h, w, c), for inference."""
+        self._check(images)
+        return self._body.predict(images)
+
+    def initialize(self, init: str, random: np.random.Generator) -> None:
+        """Draw all initial weights with the initialiser called `init`; masked weights stay 0."""
+        if init not in INITIALIZERS:
+            raise UsageError(f"init: {init!r} given; allowed are {', '.join(INITIALIZERS)}")
+        initial = []
+        for layer in self.layers.values():
+            if isinstance(layer, WeightLayer):
+                initial += [array.ravel() for array in INITIALIZERS[init](layer, random)]
+        self.parameters.set_value(np.concatenate(initial))
+
+    def count(self) -> tuple[int, int]:
+        """Return the numbers of weights and of biases, pruned ones included."""
+        weights = sum(p.size for p in self.parameters.values() if p.prunable)
+        return weights, self.parameters.size - weights
+
+    def _check(self, images: Array) -> None:
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.input_shape:
+            n_h_w_c = ", ".join(str(length) for length in self.input_shape)
+            raise UsageError(f"images: shape {images.shape} given; (n, {n_h_w_c}) is needed")
+
+
+def build(
+    arch: str,
+    *,
+    quaternion: bool,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    seed: int = 0,
+    dtype: str = "float32",
+    init: str = "paper",
+    device: str = "cpu",
+) -> Network:
+    """Build a network of the paper with its initial weights.
+
+    Parameters
+    ----------
+    arch : lenet (= lenet-300-100), lenet-12, conv-2, conv-4 or conv-6.
+    quaternion : whether all layers but the last have quaternion weights.
+    input_shape : (height, width, channels) of one image. A quaternion network adds the gray channel to colour images;
+        grayscale ones a lenet flattens in four blocks of pixels, and a conv net reads as quaternions without imaginary
+        part.
+    classes : number of logits.
+    seed : of the initial weights.
+    dtype : float32 or float64.
+    init : paper, he or glorot.
+    device : auto, cpu, gpu or gpu:K.
+
+    Raises
+    ------
+    UsageError
+        If an argument is none of these, or a width does not split into quaternions.
+    """
+    if dtype not in ("float32", "float64"):
+        raise UsageError(f"dtype: {dtype!r} given; allowed are float32, float64")
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise UsageError(f"input_shape: {input_shape} given; (height, width, channels) is needed")
+    if classes < 2:
+        raise UsageError(f"classes: {classes} given; 2 or more are needed")
+    layers = layers_of(architecture(arch), quaternion, input_shape, classes)
+    network = Network(layers, input_shape, np.dtype(dtype), device)
+    network.initialize(init, generator(seed, Stream.INIT))
+    return network
+
+
+def layers_of(
+    arch: Architecture, quaternion: bool, input_shape: tuple[int, int, int], classes: int
+) -> dict[str, Layer]:
+    """Return the layers of an architecture by name: convN, poolN, fcN and their ReLUs; the last layer is real."""
+    layers: dict[str, Layer] = {}
+    shape: tuple[int, ...] = input_shape
+
+    def add(name: str, layer: Layer) -> None:
+        nonlocal shape
+        shape = layer.output_shape(shape)
+        layers[name] = layer
+
+    if quaternion and input_shape[-1] == 3:
+        add("gray", AppendGray())
+    elif quaternion and input_shape[-1] == 1 and arch.blocks:
+        add("quaternion", PureReal())
+    convs = 0
+    for index, block in enumerate(arch.blocks, start=1):
+        for width in block:
+            convs += 1
+            conv = QuaternionConv2d if quaternion else Conv2d
+            add(f"conv{convs}", conv(shape[-1], width, 3, padding=1))
+            add(f"relu_conv{convs}", ReLU())
+        add(f"pool{index}", MaxPool2d(2))
+    blocked = quaternion and shape[-1] % 4 == 0
+    add("flatten", QuaternionFlatten() if blocked else Flatten())
+    for index, width in enumerate(arch.hidden, start=1):
+        add(f"fc{index}", (QuaternionDense if quaternion else Dense)(shape[-1], width))
+        add(f"relu_fc{index}", ReLU())
+    add(f"fc{len(arch.hidden) + 1}", Dense(shape[-1], classes))
+    return layers

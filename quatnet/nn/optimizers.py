@@ -1,0 +1,129 @@
+"""Adam and SGD over the flat arrays of a network; pruned weights stay exactly 0.
+
+The gradient is multiplied by the mask before anything else. A pruned weight has value and moments 0 from the moment it
+is pruned (`mask_state`), so that all of its updates are exactly 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from quatnet.backend import Array, to_device, to_host
+from quatnet.nn.parameters import Parameters
+
+CHUNK = 32768
+"""Entries that the CPU updates at a time: a few arrays of this length stay in the second-level cache."""
+
+
+class Optimizer:
+    """State and update of one network's parameters; `step` reads the gradients and writes the values.
+
+    Attributes
+    ----------
+    moments : flat arrays like the parameters' values, by name.
+    steps : updates done.
+    """
+
+    def __init__(self, parameters: Parameters, moments: tuple[str, ...], weight_decay: float) -> None:
+        self.parameters = parameters
+        self.weight_decay = weight_decay
+        self.moments: dict[str, Array] = {n: parameters.xp.zeros_like(parameters.value) for n in moments}
+        self.steps = 0
+
+    def step(self, rate: float) -> None:
+        """Update all values once, with learning rate `rate`."""
+        raise NotImplementedError  # pragma: no cover
+
+    def reset(self) -> None:
+        """Return to the state of a new optimizer."""
+        for moment in self.moments.values():
+            moment.fill(0)
+        self.steps = 0
+
+    def mask_state(self) -> None:
+        """Zero the moments of pruned weights; to be called whenever the masks have shrunk."""
+        for moment in self.moments.values():
+            moment *= self.parameters.mask
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the moments as host arrays."""
+        return {name: to_host(moment) for name, moment in self.moments.items()}
+
+    def set_state(self, moments: dict[str, np.ndarray], steps: int) -> None:
+        """Take over moments and number of steps from a checkpoint."""
+        for name, moment in self.moments.items():
+            moment[...] = to_device(moments[name], self.parameters.xp)
+        self.steps = steps
+
+    def _chunks(self) -> Iterator[slice]:
+        size = self.parameters.size
+        length = CHUNK if self.parameters.xp is np else size
+        return (slice(start, start + length) for start in range(0, size, length))
+
+    def _masked_gradient(self, part: slice) -> Array:
+        """Mask one chunk of the gradients in place, add the weight decay, and return it."""
+        p = self.parameters
+        g = p.gradient[part]
+        g *= p.mask[part]
+        if self.weight_decay:
+            g += self.weight_decay * p.value[part]
+        return g
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, algorithm 1), with PyTorch's defaults; weight decay is added to the gradient."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, ("m", "v"), weight_decay)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+
+    def step(self, rate: float) -> None:
+        """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= rate m / (1-b1^t) / (sqrt(v / (1-b2^t)) + eps)."""
+        xp = self.parameters.xp
+        self.steps += 1
+        correction1 = 1 - self.beta1**self.steps
+        correction2 = 1 - self.beta2**self.steps
+        for part in self._chunks():
+            g = self._masked_gradient(part)
+            m, v = self.moments["m"][part], self.moments["v"][part]
+            m *= self.beta1
+            v *= self.beta2
+            scratch = g * g
+            scratch *= 1 - self.beta2
+            v += scratch
+            g *= 1 - self.beta1
+            m += g
+            xp.sqrt(v, out=scratch)
+            scratch *= 1 / np.sqrt(correction2).item()
+            scratch += self.epsilon
+            xp.divide(m, scratch, out=scratch)
+            scratch *= rate / correction1
+            self.parameters.value[part] -= scratch
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with heavy-ball momentum, as PyTorch writes it: u = mu u + g;  w -= rate u."""
+
+    def __init__(self, parameters: Parameters, *, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, ("u",), weight_decay)
+        self.momentum = momentum
+
+    def step(self, rate: float) -> None:
+        """u = mu u + g;  w -= rate u."""
+        self.steps += 1
+        for part in self._chunks():
+            g = self._masked_gradient(part)
+            u = self.moments["u"][part]
+            u *= self.momentum
+            u += g
+            self.parameters.value[part] -= rate * u

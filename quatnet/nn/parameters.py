@@ -1,0 +1,107 @@
+"""All parameters of a network as one flat array each: values, gradients, masks; layers hold named views.
+
+One contiguous array makes the optimizer a few passes over memory, global pruning one selection, and a checkpoint a
+handful of arrays (docs/design.md, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+
+import numpy as np
+
+from quatnet.backend import Array, to_device, to_host
+
+
+class Parameter:
+    """A named weight or bias: views of equal shape on its value, gradient and mask.
+
+    Attributes
+    ----------
+    value, gradient : float arrays. A layer's backward pass overwrites the gradient.
+    mask : bool array, False where a weight has been pruned. Only `prunable` parameters (weights) lose entries.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, prunable: bool) -> None:
+        self.shape = shape
+        self.prunable = prunable
+        self.value: Array = np.zeros(shape, np.float32)
+        self.gradient: Array = np.zeros(shape, np.float32)
+        self.mask: Array = np.ones(shape, np.bool_)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(np.prod(self.shape))
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.shape}, prunable={self.prunable})"
+
+
+class Parameters(Mapping[str, Parameter]):
+    """An ordered mapping from name to `Parameter`, whose arrays are views of the flat arrays of this object.
+
+    Attributes
+    ----------
+    value, gradient : (size,) float arrays of `dtype`.
+    mask : (size,) bool array.
+    prunable : (size,) bool host array, True for every entry that pruning may remove.
+    """
+
+    def __init__(self, named: Mapping[str, Parameter], dtype: np.dtype, xp: ModuleType = np) -> None:
+        self._named = dict(named)
+        self._slices: dict[str, slice] = {}
+        start = 0
+        for name, parameter in self._named.items():
+            self._slices[name] = slice(start, start + parameter.size)
+            start += parameter.size
+        self.dtype = dtype
+        self.xp = xp
+        self.value: Array = xp.zeros(start, dtype)
+        self.gradient: Array = xp.zeros(start, dtype)
+        self.mask: Array = xp.ones(start, np.bool_)
+        self.prunable = np.zeros(start, np.bool_)
+        for name, parameter in self._named.items():
+            part = self._slices[name]
+            self.prunable[part] = parameter.prunable
+            self.value[part] = to_device(to_host(parameter.value).ravel(), xp)
+            parameter.value = self.value[part].reshape(parameter.shape)
+            parameter.gradient = self.gradient[part].reshape(parameter.shape)
+            parameter.mask = self.mask[part].reshape(parameter.shape)
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._named[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    @property
+    def size(self) -> int:
+        """Number of all parameters, biases included."""
+        return int(self.value.size)
+
+    def slice(self, name: str) -> slice:
+        """Return where the parameter `name` lies in the flat arrays."""
+        return self._slices[name]
+
+    def set_value(self, value: np.ndarray) -> None:
+        """Overwrite all values with a flat host array, then zero the pruned ones."""
+        self.value[...] = to_device(value.astype(self.dtype, copy=False), self.xp)
+        self.value *= self.mask
+
+    def set_mask(self, mask: np.ndarray) -> None:
+        """Overwrite the mask with a flat host array of bools and zero the pruned values."""
+        if mask.shape != (self.size,) or mask.dtype != np.bool_:
+            raise ValueError(f"mask: {mask.dtype} {mask.shape} given; bool ({self.size},) is needed")
+        if not mask[~self.prunable].all():
+            raise ValueError("mask: a bias is masked; only weights can be pruned")
+        self.mask[...] = to_device(mask, self.xp)
+        self.value *= self.mask
+
+    def count_kept(self) -> int:
+        """Return how many weights remain; biases are not counted."""
+        return int(to_host(self.mask)[self.prunable].sum())

@@ -1,0 +1,28 @@
+"""Randomness: one seed per run, from which every use gets its own independent stream.
+
+A stream is a function of the seed, its name and where in the experiment it is used (round, epoch), not a generator that
+is passed around: nothing about it needs to be saved, a resumed run draws the same numbers, and a real and a quaternion
+run of one seed see the same batches in every round whatever happened before. All numbers are drawn on the host.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What random numbers are drawn for. The numbers are part of the file format: never reuse one."""
+
+    INIT = 0
+    ORDER = 1
+    AUGMENTATION = 2
+    MASK = 3
+    REINIT = 4
+    DATA = 5
+
+
+def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:
+    """Return a fresh generator for `stream` at `position` (phase, round, epoch, as far as they apply)."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(stream), *position)))
