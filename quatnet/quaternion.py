@@ -107,9 +107,7 @@ def fold(g: Array) -> Array:
 def _quaternions(name: str, q: Array) -> Array:
     q = np.asarray(q) if isinstance(q, list | tuple) else q
     if q.ndim == 0 or q.shape[-1] != 4:
-        raise ValueError(
-            f"{name}: shape {q.shape} given; the last axis must hold the 4 components r, i, j, k"
-        )
+        raise ValueError(f"{name}: shape {q.shape} given; the last axis must hold the 4 components r, i, j, k")
     return q
 
 

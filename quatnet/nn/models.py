@@ -88,12 +88,12 @@ class Network:
         self,
         layers: Mapping[str, Layer],
         input_shape: tuple[int, ...],
-        dtype: np.dtype = np.dtype(np.float32),
+        dtype: str = "float32",
         device: str = "cpu",
     ) -> None:
         self._body = Sequential(layers)
         self.input_shape = input_shape
-        self.parameters = Parameters(self._body.parameters, dtype, backend.select(device))
+        self.parameters = Parameters(self._body.parameters, np.dtype(dtype), backend.select(device))
         self.classes = self._body.output_shape(input_shape)[-1]
 
     @property
@@ -173,7 +173,7 @@ def build(
     if classes < 2:
         raise UsageError(f"classes: {classes} given; 2 or more are needed")
     layers = layers_of(architecture(arch), quaternion, input_shape, classes)
-    network = Network(layers, input_shape, np.dtype(dtype), device)
+    network = Network(layers, input_shape, dtype, device)
     network.initialize(init, generator(seed, Stream.INIT))
     return network
 

@@ -27,9 +27,7 @@ class Conv2d(WeightLayer):
     The kernel is square; `padding` zeros are added on every side.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 0
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 0) -> None:
         check_positive(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride)
         if padding < 0:
             raise UsageError(f"padding: {padding} given; 0 or more is needed")
@@ -65,9 +63,7 @@ class Conv2d(WeightLayer):
                 columns = self._columns(x[part])
                 dy_part = dy[part].reshape(-1, self.outputs)
                 dw += columns.reshape(-1, w.shape[0]).T @ dy_part
-                dx[part] = col2im(
-                    (dy_part @ w.T).reshape(columns.shape), x[part].shape, self.stride, self.padding
-                )
+                dx[part] = col2im((dy_part @ w.T).reshape(columns.shape), x[part].shape, self.stride, self.padding)
             self.set_weight_gradient(dw.reshape(weight.shape))
             self.bias.gradient[...] = dy.sum(axis=(0, 1, 2))
             return dx
@@ -83,9 +79,7 @@ class Conv2d(WeightLayer):
         h, w, _ = shape
         oh, ow = (output_length(length, self.kernel, self.stride, self.padding) for length in (h, w))
         if min(oh, ow) < 1:
-            raise UsageError(
-                f"input_shape: a {self.kernel}x{self.kernel} kernel does not fit a {h}x{w} feature map"
-            )
+            raise UsageError(f"input_shape: a {self.kernel}x{self.kernel} kernel does not fit a {h}x{w} feature map")
         return (oh, ow, self.outputs)
 
     def _convolve(self, x: Array, weight: Array) -> Array:

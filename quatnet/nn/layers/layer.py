@@ -78,9 +78,7 @@ def check_divisible(**widths: int) -> None:
         if width % 4:
             below, above = width - width % 4, width - width % 4 + 4
             nearest = f"{below} or {above}" if below else str(above)
-            raise UsageError(
-                f"{name}: {width} given; a quaternion layer needs a multiple of 4, the nearest: {nearest}"
-            )
+            raise UsageError(f"{name}: {width} given; a quaternion layer needs a multiple of 4, the nearest: {nearest}")
 
 
 def check_last_axis(x: Array, channels: int, layer: str) -> None:

@@ -47,9 +47,7 @@ class MaxPool2d(Layer):
         """Return (h // size, w // size, c); a UsageError if no window fits."""
         h, w, c = shape
         if min(h, w) < self.size:
-            raise UsageError(
-                f"input_shape: {self.size}x{self.size} pooling does not fit a {h}x{w} feature map"
-            )
+            raise UsageError(f"input_shape: {self.size}x{self.size} pooling does not fit a {h}x{w} feature map")
         return (h // self.size, w // self.size, c)
 
     def _corners(self, x: Array) -> list[Array]:
