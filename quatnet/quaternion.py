@@ -48,6 +48,7 @@ def hamilton_backward(p: Array, q: Array, dy: Array) -> tuple[Array, Array]:
     With <a, b> the dot product of components, <dy, dp q> = <dy q*, dp> and <dy, p dq> = <p* dy, dq>. Axes along which
     `p` or `q` was broadcast are summed.
     """
+    p, q, dy = _quaternions("p", p), _quaternions("q", q), _quaternions("dy", dy)
     dp = hamilton(dy, conjugate(q))
     dq = hamilton(conjugate(p), dy)
     return _sum_to(dp, p.shape), _sum_to(dq, q.shape)

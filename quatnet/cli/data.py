@@ -1,0 +1,153 @@
+"""`quatnet data list|fetch|show`: the data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import click
+import numpy as np
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from quatnet.cli import options
+from quatnet.cli.console import Output
+from quatnet.data import entries, load
+from quatnet.data import fetch as download
+
+
+@click.group()
+def data() -> None:
+    """List, fetch and show data sets."""
+
+
+@data.command("list")
+@options.data_dir_option
+@options.json_option
+@options.quiet_option
+def list_(data_dir: Path, as_json: bool, quiet: bool) -> None:
+    """List the data sets and where they are.
+
+    \b
+    Example: quatnet data list
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    found = entries(data_dir)
+    output.table(
+        ["name", "train", "test", "images", "classes", "where", "licence"],
+        [
+            [e.name, f"{e.train_images:,}", f"{e.test_images:,}", _shape(e.shape), str(e.classes), e.where, e.licence]
+            for e in found
+        ],
+    )
+    output.say()
+    for e in found:
+        default = f" (default for {', '.join(e.nets)})" if e.nets else ""
+        output.say(f"{e.name}: {e.description}{default}")
+    output.say(
+        "any other: --dataset PATH, an .npz file with x_train, y_train, x_test, y_test, or files in these formats"
+    )
+    keys = ("name", "description", "train_images", "test_images", "shape", "classes", "where", "licence")
+    output.finish({"data_dir": str(data_dir), "datasets": [{key: getattr(e, key) for key in keys} for e in found]})
+
+
+@data.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@options.data_dir_option
+@options.json_option
+@options.quiet_option
+def fetch(names: tuple[str, ...], data_dir: Path, as_json: bool, quiet: bool) -> None:
+    """Download data sets from their public mirrors, with checksums; partial files are resumed.
+
+    \b
+    Example: quatnet data fetch mnist
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    paths = {}
+    for name in names:
+        with _DownloadBars(output) as bars:
+            paths[name] = download(name, data_dir, progress=bars.update)
+        output.say(f"{name}: {paths[name]}")
+    output.finish({"paths": {name: str(path) for name, path in paths.items()}})
+
+
+@data.command()
+@click.argument("name_or_path")
+@options.data_dir_option
+@options.json_option
+@options.quiet_option
+def show(name_or_path: str, data_dir: Path, as_json: bool, quiet: bool) -> None:
+    """Read a data set, check it, and describe it.
+
+    \b
+    Example: quatnet data show mnist-mini
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    d = load(name_or_path, data_dir=data_dir)
+    train = np.bincount(d.y_train, minlength=d.classes)
+    test = np.bincount(d.y_test, minlength=d.classes)
+    output.say(f"{d.name}, from {d.source}")
+    output.say(
+        f"{len(d.y_train):,} training and {len(d.y_test):,} test images of {_shape(d.input_shape)}, {d.x_train.dtype}"
+    )
+    output.say(f"normalised with mean {_numbers(d.mean)} and standard deviation {_numbers(d.std)} per channel")
+    output.say(f"training with random crop and flip: {'yes' if d.augment else 'no'}")
+    output.say()
+    output.table(
+        ["class", "label", "train", "test"],
+        [[name, str(k), f"{train[k]:,}", f"{test[k]:,}"] for k, name in enumerate(d.class_names)],
+    )
+    output.finish(
+        {
+            "name": d.name,
+            "source": d.source,
+            "train_images": len(d.y_train),
+            "test_images": len(d.y_test),
+            "input_shape": list(d.input_shape),
+            "mean": list(d.mean),
+            "std": list(d.std),
+            "augment": d.augment,
+            "classes": [
+                {"name": name, "train": int(train[k]), "test": int(test[k])} for k, name in enumerate(d.class_names)
+            ],
+        }
+    )
+
+
+class _DownloadBars:
+    """A bar per file, on a terminal."""
+
+    def __init__(self, output: Output) -> None:
+        self._shown = output.console.is_terminal and not output.console.quiet
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=output.console,
+        )
+
+    def __enter__(self) -> _DownloadBars:
+        if self._shown:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._shown:
+            self._bars.stop()
+
+    def update(self, file: str, done: int, total: int | None) -> None:
+        """Show how much of a file is here."""
+        if file not in self._tasks:
+            self._tasks[file] = self._bars.add_task(file, total=total)
+        self._bars.update(self._tasks[file], completed=done, total=total)
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    return "x".join(str(length) for length in shape)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

@@ -1,0 +1,60 @@
+"""`quatnet evaluate`: the accuracy of a finished round, measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quatnet import training
+from quatnet.backend import blas_threads
+from quatnet.cli import options
+from quatnet.cli.console import Output, weights_left
+from quatnet.cli.summary import algebra, dense_percent, summary
+from quatnet.data import load
+from quatnet.experiment import finished_round, trained_network
+from quatnet.runs import Run
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round.  [default: the last]")
+@options.size_options
+@options.compute_options
+@options.data_dir_option
+@options.json_option
+@options.quiet_option
+def evaluate(
+    run: Path,
+    round_: int | None,
+    train_size: int | None,
+    test_size: int | None,
+    device: str,
+    threads: int | None,
+    data_dir: Path,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure RUN's accuracy on the test set again; with --train-size also on that many training images.
+
+    \b
+    Example: quatnet evaluate runs/lenet-quaternion-mnist-mini-seed0-44136fa3 --round 5
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    opened = Run(run)
+    settings = opened.train_settings
+    result = finished_round(opened, round_)
+    size = settings.test_size if test_size is None else test_size
+    dataset = load(settings.dataset, data_dir=data_dir).subset(train_size, size, settings.seed)
+    with blas_threads(threads):
+        network = trained_network(opened, result.round, device)
+        loss, accuracy = training.evaluate(network, opened.data, dataset.x_test, dataset.y_test)
+        values = {**summary(opened, result), "accuracy": accuracy, "loss": loss, "images": len(dataset.y_test)}
+        left = weights_left(result.weights_left, dense_percent(opened))
+        output.say(f"{settings.arch}, {algebra(opened)}, round {result.round}, {left}")
+        output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {len(dataset.y_test):,} test images")
+        if train_size is not None:
+            loss, accuracy = training.evaluate(network, opened.data, dataset.x_train, dataset.y_train)
+            output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {train_size:,} training images")
+            values |= {"train_accuracy": accuracy, "train_loss": loss, "train_images": train_size}
+    output.finish(values)

@@ -1,0 +1,72 @@
+"""`quatnet models`: the architectures and their exact numbers of parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from quatnet.cli import options
+from quatnet.cli.console import Output
+from quatnet.data import entries
+from quatnet.nn.models import ARCHITECTURES, Architecture, count_parameters, layers_of
+
+
+@click.command()
+@click.option("--classes", type=click.IntRange(min=2), default=10, show_default=True, help="Number of classes.")
+@options.json_option
+@options.quiet_option
+def models(classes: int, as_json: bool, quiet: bool) -> None:
+    """List the architectures (the paper's Table 1) with exact counts, for MNIST or CIFAR images.
+
+    \b
+    Example: quatnet models --classes 100
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    rows = [_row(arch, quaternion, classes) for arch in ARCHITECTURES.values() for quaternion in (False, True)]
+    output.table(
+        ["architecture", "algebra", "convolutions", "hidden", "conv", "weights", "biases", "parameters", "of real"],
+        [
+            [
+                row["arch"],
+                row["algebra"],
+                row["convolutions"] or "-",
+                row["hidden"],
+                f"{row['conv_parameters']:,}" if row["conv_parameters"] else "-",
+                f"{row['weights']:,}",
+                f"{row['biases']:,}",
+                f"{row['parameters']:,}",
+                f"{row['percent_of_real']:.2f} %",
+            ]
+            for row in rows
+        ],
+    )
+    output.say()
+    output.say("convolutions are 3x3, 2x2 max pooling after each block |; lenet is lenet-300-100")
+    output.say("batch 60, Adam; epochs and rate: " + ", ".join(
+        f"{a.name} {a.epochs}, {a.rate:g}" for a in ARCHITECTURES.values()
+    ))  # fmt: skip
+    output.finish({"models": rows})
+
+
+def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:
+    shape = next(entry.shape for entry in entries() if entry.name == arch.paper_dataset)
+    weights, biases = count_parameters(arch.name, quaternion, shape, classes)
+    real = sum(count_parameters(arch.name, False, shape, classes))
+    layers = layers_of(arch, quaternion, shape, classes)
+    conv = sum(p.size for name, layer in layers.items() if name.startswith("conv") for p in layer.parameters.values())
+    return {
+        "arch": arch.name,
+        "algebra": "quaternion" if quaternion else "real",
+        "input_shape": list(shape),
+        "convolutions": " | ".join(", ".join(map(str, block)) for block in arch.blocks),
+        "hidden": ", ".join(map(str, arch.hidden)),
+        "conv_parameters": conv,
+        "weights": weights,
+        "biases": biases,
+        "parameters": weights + biases,
+        "percent_of_real": 100 * (weights + biases) / real,
+        "epochs": arch.epochs,
+        "rate": arch.rate,
+        "dataset": arch.paper_dataset,
+    }

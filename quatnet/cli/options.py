@@ -1,0 +1,126 @@
+"""Options that several commands share. An option that is not given is left out of the settings, which have defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from quatnet.data import default_data_dir
+from quatnet.nn.initializers import INITIALIZERS
+from quatnet.nn.models import ALIASES, ARCHITECTURES
+from quatnet.pruning.criteria import CRITERIA
+from quatnet.settings import DTYPES, OPTIMIZERS, PROTOCOLS, SCHEDULES
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_RUNS_DIR = Path("runs")
+
+
+def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output; text goes to standard error."
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the JSON object).")
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="QUATNET_DATA",
+    default=default_data_dir,
+    show_default="$QUATNET_DATA or ~/.cache/quatnet-data",
+    help="Where data sets are kept.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_RUNS_DIR,
+    show_default=True,
+    help="Where run folders are kept.",
+)
+seed_option = click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+size_options = _apply(
+    [
+        click.option("--train-size", type=int, help="Use N training images, class-balanced.  [default: all]"),
+        click.option("--test-size", type=int, help="Use N test images, class-balanced.  [default: all]"),
+    ]
+)
+compute_options = _apply(
+    [
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:K."),
+        click.option("--threads", type=click.IntRange(min=1), help="BLAS threads.  [default: BLAS decides]"),
+    ]
+)
+
+training_options = _apply(
+    [
+        click.option("--quaternion/--real", default=None, help="Algebra of all layers but the last.  [default: real]"),
+        click.option("--dataset", help="A name (quatnet data list) or a path.  [default: mnist-mini or shapes]"),
+        seed_option,
+        click.option("--init", type=click.Choice(list(INITIALIZERS)), help="Initial weights.  [default: paper]"),
+        click.option("--epochs", type=int, help="Of every training.  [default: 40; lenet-12: 20; conv-6: 60]"),
+        click.option("--batch-size", type=int, help="Images per step.  [default: 60]"),
+        click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="[default: adam]"),
+        click.option(
+            "--rate",
+            type=float,
+            help="Learning rate.  [default: lenets 0.0012; conv-2 0.0002; conv-4, conv-6 0.0003; with sgd 0.01]",
+        ),
+        click.option("--momentum", type=float, help="Of sgd.  [default: 0.9]"),
+        click.option("--weight-decay", type=float, help="Added to the gradient.  [default: 0]"),
+        click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate.  [default: constant]"),
+        click.option("--step-epochs", type=int, help="Of schedule step: epochs between steps.  [default: 30]"),
+        click.option("--step-factor", type=float, help="Of schedule step: factor of a step.  [default: 0.1]"),
+        click.option("--augment/--no-augment", default=None, help="Random crop and flip.  [default: CIFAR only]"),
+        size_options,
+        click.option("--validation-size", type=int, help="Training images held out for validation.  [default: 0]"),
+        click.option(
+            "--patience", type=int, help="Stop after N epochs without a lower validation loss.  [default: never]"
+        ),
+        click.option("--dtype", type=click.Choice(DTYPES), help="Of all numbers.  [default: float32]"),
+    ]
+)
+
+pruning_options = _apply(
+    [
+        click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]"),
+        click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]"),
+        click.option("--criterion", type=click.Choice(list(CRITERIA)), help="Which weights go.  [default: global]"),
+        click.option(
+            "--protocol",
+            type=click.Choice(PROTOCOLS),
+            help="imp: rewind and re-train each round; paper: all masks first, then re-train each, one Adam state; "
+            "finetune: train on; reinit: imp's masks, new random weights.  [default: imp]",
+        ),
+        click.option("--rewind-epoch", type=int, help="Of imp: rewind to the weights after epoch N.  [default: 0]"),
+        click.option(
+            "--fresh-optimizer", is_flag=True, default=None, help="Of paper: reset Adam before each re-training."
+        ),
+        click.option(
+            "--stop-below",
+            type=float,
+            help="Stop after two successive rounds below this accuracy in %; 0: never.  [default: 30]",
+        ),
+    ]
+)
+
+
+def arch_option(*, required: bool) -> Callable[[F], F]:
+    """Return the option --arch."""
+    names = [*ALIASES, *ARCHITECTURES]
+    return click.option(
+        "--arch", type=click.Choice(names), required=required, help="Architecture; lenet is lenet-300-100."
+    )
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

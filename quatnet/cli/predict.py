@@ -1,0 +1,58 @@
+"""`quatnet predict`: the classes of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quatnet import training
+from quatnet.cli import options
+from quatnet.cli.console import Output
+from quatnet.experiment import finished_round, trained_network
+from quatnet.images import read_images
+from quatnet.runs import Run
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round.  [default: the last]")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show per image.")
+@click.option("--invert", is_flag=True, help="Swap black and white: MNIST's digits are white on black.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:K.")
+@options.json_option
+@options.quiet_option
+def predict(
+    run: Path,
+    images: tuple[Path, ...],
+    round_: int | None,
+    top: int,
+    invert: bool,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say what RUN's network sees in IMAGES: PNG or JPEG files, or .npy arrays of one or more images.
+
+    Pictures are converted to the size and the channels that the network was trained on.
+
+    \b
+    Example: quatnet predict runs/lenet-quaternion-mnist-mini-seed0-44136fa3 seven.png
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    opened = Run(run)
+    result = finished_round(opened, round_)
+    named = [item for path in images for item in read_images(path, opened.data.input_shape, invert=invert)]
+    network = trained_network(opened, result.round, device)
+    predictions = []
+    for name, image in named:
+        probabilities = training.predict(network, opened.data, image[None])[0]
+        best = [int(label) for label in probabilities.argsort(kind="stable")[::-1][:top]]
+        ranked = [
+            {"class": opened.data.class_names[k], "label": k, "probability": float(probabilities[k])} for k in best
+        ]
+        predictions.append({"image": name, **ranked[0], "top": ranked})
+        text = ", ".join(f"{opened.data.class_names[k]} {100 * probabilities[k]:.1f} %" for k in best)
+        output.say(f"{name}: {text}")
+    output.finish({"run": str(run), "round": result.round, "predictions": predictions})

@@ -1,0 +1,63 @@
+"""`quatnet runs`: the run folders and how far they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quatnet.cli import options
+from quatnet.cli.console import Output
+from quatnet.cli.summary import summary
+from quatnet.errors import QuatnetError
+from quatnet.runs import Run, list_runs
+
+
+@click.command()
+@options.runs_dir_option
+@options.json_option
+@options.quiet_option
+def runs(runs_dir: Path, as_json: bool, quiet: bool) -> None:
+    """List the runs, the newest first, with the accuracy of the dense network and of the last round.
+
+    \b
+    Example: quatnet runs
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    rows = [_row(path) for path in list_runs(runs_dir)]
+    if not rows:
+        output.say(f"no runs in {runs_dir}; start one with: quatnet train --arch lenet --quaternion")
+    else:
+        output.table(["run", "state", "protocol", "dense", "last", "weights left"], [_cells(row) for row in rows])
+    output.finish({"runs": rows})
+
+
+def _row(path: Path) -> dict[str, Any]:
+    try:
+        run = Run(path)
+        results = run.results()
+    except QuatnetError as error:
+        return {"run": str(path), "state": "damaged", "error": str(error)}
+    prune = run.prune_settings
+    row = {
+        "run": str(path),
+        "state": f"round {results[-1].round}" + (f" of {prune.rounds}" if prune else "") if results else "training",
+        "protocol": prune.protocol if prune else None,
+    }
+    if results:
+        row |= summary(run, results[-1]) | {"dense_accuracy": results[0].accuracy}
+    return row
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    def number(key: str) -> str:
+        return f"{row[key]:.3g} %" if key in row else "-"
+
+    name = Path(row["run"]).name
+    return [
+        name,
+        row["state"],
+        row.get("protocol") or "-",
+        *map(number, ("dense_accuracy", "accuracy", "weights_left")),
+    ]

@@ -1,0 +1,60 @@
+"""What train, prune and evaluate say about a run: the opening lines, and the keys of the JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quatnet.cli.console import Output
+from quatnet.nn.models import architecture, count_parameters
+from quatnet.pruning.lab import Lab
+from quatnet.runs import RoundResult, Run
+
+
+def algebra(run: Run) -> str:
+    """Return `quaternion` or `real`."""
+    return "quaternion" if run.train_settings.quaternion else "real"
+
+
+def parameters(run: Run, quaternion: bool) -> int:
+    """Return the number of parameters of the run's architecture, dense, in either algebra."""
+    return sum(count_parameters(run.train_settings.arch, quaternion, run.data.input_shape, len(run.data.class_names)))
+
+
+def dense_percent(run: Run) -> float:
+    """Return the weights left of the unpruned network, in percent of the real one."""
+    return 100 * parameters(run, run.train_settings.quaternion) / parameters(run, False)
+
+
+def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:
+    """Say what is trained on what, and how to get the paper's data when the built-in set was taken by default."""
+    run, settings = lab.run, lab.settings
+    data = lab.data.dataset
+    line = (
+        f"{settings.arch}, {algebra(run)}, on {data.name}: {run.data.train_images:,} + {run.data.test_images:,} images"
+    )
+    paper = architecture(settings.arch).paper_dataset
+    if default_data:
+        line += f", built in; for the paper's data: quatnet data fetch {paper}, then --dataset {paper}"
+    output.say(line)
+    size, percent = parameters(run, settings.quaternion), dense_percent(run)
+    output.say(
+        f"{size:,} parameters, {percent:.4g} % of the real network's; weights left are always given in % of those"
+    )
+
+
+def summary(run: Run, result: RoundResult) -> dict[str, Any]:
+    """Return the JSON object of a run's result."""
+    settings = run.train_settings
+    return {
+        "run": str(run.path),
+        "arch": settings.arch,
+        "algebra": algebra(run),
+        "dataset": settings.dataset,
+        "seed": settings.seed,
+        "init": settings.init,
+        "parameters": parameters(run, settings.quaternion),
+        "round": result.round,
+        "accuracy": result.accuracy,
+        "weights_left": result.weights_left,
+        "kept_weights": result.kept_weights,
+    }

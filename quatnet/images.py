@@ -1,0 +1,64 @@
+"""Image files as network inputs: PNG and JPEG through Pillow, and .npy arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from quatnet.errors import DataError, UsageError
+
+
+def read_images(path: Path, shape: tuple[int, int, int], *, invert: bool = False) -> list[tuple[str, np.ndarray]]:
+    """Return the images of a file as (name, uint8 or float32 array of `shape` (h, w, c)) pairs.
+
+    A picture is converted to the channels of `shape` and resized to its height and width (bilinear). An .npy array
+    must have the shape (h, w), (h, w, c), (n, h, w) or (n, h, w, c); its images are named PATH[0], PATH[1], ... .
+
+    Raises DataError for a missing or damaged file, UsageError for an array of another shape or type.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix == ".npy":
+        return _read_npy(path, shape, invert)
+    return [(str(path), _read_picture(path, shape, invert))]
+
+
+def _read_picture(path: Path, shape: tuple[int, int, int], invert: bool) -> np.ndarray:
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError:
+        raise UsageError(f"{path}: reading pictures needs Pillow (extra `plot`); .npy files work without") from None
+    height, width, channels = shape
+    if channels not in (1, 3):
+        raise UsageError(f"{path}: the network reads images of {channels} channels; give them as .npy")
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture).convert("L" if channels == 1 else "RGB")
+            resized = upright.resize((width, height), Image.Resampling.BILINEAR)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable picture ({error})") from None
+    image = np.asarray(resized, np.uint8).reshape(shape)
+    return 255 - image if invert else image
+
+
+def _read_npy(path: Path, shape: tuple[int, int, int], invert: bool) -> list[tuple[str, np.ndarray]]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not a readable .npy file ({error})") from None
+    if not isinstance(array, np.ndarray) or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise UsageError(f"{path}: {kind} given; uint8 (0 to 255) or float (0 to 1) is needed")
+    stacked = array.ndim == 4 or (array.ndim == 3 and array.shape != shape)
+    images = array if stacked else array[None]
+    if images.ndim == 3 and shape[2] == 1:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[1:] != shape or not len(images):
+        raise UsageError(f"{path}: shape {array.shape} given; images of {shape} are needed")
+    if images.dtype != np.uint8:
+        images = images.astype(np.float32)
+    if invert:
+        images = 255 - images if images.dtype == np.uint8 else 1 - images
+    names = [f"{path}[{index}]" for index in range(len(images))] if stacked else [str(path)]
+    return list(zip(names, images, strict=True))

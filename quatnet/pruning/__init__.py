@@ -1,0 +1,1 @@
+"""What the paper does to a network: masks, criteria, and the lottery-ticket experiment."""

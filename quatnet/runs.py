@@ -1,0 +1,327 @@
+"""The run folder: everything about one experiment, whole at every moment (docs/design.md, section 8).
+
+config.json        all settings, defaults included      environment.json   versions, processor, threads
+initial.npz        the initial weights                   metrics.jsonl      one object per epoch
+checkpoint.npz     the state of the running training; replaced atomically after every epoch
+rounds/00 ... NN/  weights.npz, mask.npz, result.json of the reported trainings; result.json is written last and holds
+                   the checksums of the other two: a round is whole when it is there
+search/01 ... NN/  the same of the search for masks, in protocols that have one
+results.csv        one line per finished round
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quatnet.errors import DataError, RunError, UsageError
+from quatnet.files import read_json, read_npz, sha256, write_bytes, write_json, write_npz
+from quatnet.pruning.masks import Masks
+from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.training import EpochResult, Position, Progress, TrainingData
+
+SCHEMA = 1
+PHASES = ("rounds", "search")
+CSV_COLUMNS = (
+    "arch", "dataset", "algebra", "protocol", "init", "seed", "round", "weights_left", "kept_weights", "accuracy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a finished round gave; `weights_left` (percent) is the paper's abscissa, `accuracy` in percent."""
+
+    round: int
+    weights_left: float
+    kept_weights: int
+    accuracy: float
+    epoch: int
+    loss: float
+    test_loss: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of the running training: `arrays` are the flat value, mask and moments, `steps` the optimizer's."""
+
+    position: Position
+    progress: Progress
+    arrays: dict[str, np.ndarray]
+    steps: int
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """What a run must know of its data to be resumed on the same, and to classify images without it.
+
+    `fingerprint` is a hash of the training and test images and labels; `mean` and `std` normalise images, per channel.
+    """
+
+    fingerprint: str
+    train_images: int
+    test_images: int
+    input_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, data: TrainingData) -> DataDescription:
+        """Describe a data set as it is cut for a training."""
+        d = data.dataset
+        digest = hashlib.sha256()
+        for array in (d.x_train, d.y_train, d.x_test, d.y_test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return cls(digest.hexdigest()[:16], len(d.y_train), len(d.y_test), d.input_shape, d.class_names, d.mean, d.std)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> DataDescription:
+        """Read what `dataclasses.asdict` and JSON made of a description."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**fields)
+
+
+class Run:
+    """A run folder that is open for reading and, under `locked`, for writing."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing folder; a UsageError if it is no run, a RunError if its settings are damaged."""
+        if not (path / "config.json").is_file():
+            raise UsageError(f"{path} is not a run folder (it has no config.json); `quatnet runs` lists the runs")
+        self.path = path
+        config = read_json(path / "config.json")
+        try:
+            if config["schema"] != SCHEMA:
+                raise RunError(f"{path}: schema {config['schema']} given; this quatnet reads schema {SCHEMA}")
+            self.train_settings = TrainSettings(**config["train"])
+            self.prune_settings = PruneSettings(**config["prune"]) if config["prune"] else None
+            self.data = DataDescription.from_json(config["data"])
+        except (KeyError, TypeError, UsageError) as error:
+            raise RunError(f"{path / 'config.json'}: not the settings of a run ({error})") from None
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        train: TrainSettings,
+        data: DataDescription,
+        initial: dict[str, np.ndarray],
+        environment: dict[str, Any],
+    ) -> Run:
+        """Make a new run folder; config.json is written last and makes it a run."""
+        path.mkdir(parents=True, exist_ok=True)
+        write_npz(path / "initial.npz", initial)
+        write_json(path / "environment.json", environment)
+        config = {"schema": SCHEMA, "train": asdict(train), "prune": None, "data": asdict(data)}
+        write_json(path / "config.json", config)
+        return cls(path)
+
+    def set_prune_settings(self, prune: PruneSettings) -> None:
+        """Write the pruning settings into config.json; different ones than before are a UsageError.
+
+        The number of rounds may change where more rounds continue fewer.
+        """
+        old = self.prune_settings
+        if old is not None:
+            ignored = () if old.two_phases else ("rounds",)
+            check_same_settings(self.path, asdict(old), asdict(prune), ignored)
+        config = read_json(self.path / "config.json")
+        config["prune"] = asdict(prune)
+        write_json(self.path / "config.json", config)
+        self.prune_settings = prune
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out of the folder (where the system has advisory locks)."""
+        with (self.path / ".lock").open("w") as file:
+            try:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:  # pragma: no cover
+                pass
+            except OSError:
+                raise UsageError(f"{self.path} is in use by another process") from None
+            yield
+
+    def check_data(self, data: DataDescription) -> None:
+        """Raise a DataError unless the run was made with these data."""
+        if data.fingerprint != self.data.fingerprint:
+            raise DataError(
+                f"{self.path} was made with other data: {self.train_settings.dataset} has changed since"
+                f" ({self.data.train_images:,} + {self.data.test_images:,} images then,"
+                f" {data.train_images:,} + {data.test_images:,} now)"
+            )
+
+    def initial(self) -> dict[str, np.ndarray]:
+        """Return the initial weights and biases by name."""
+        return read_npz(self.path / "initial.npz")
+
+    # rounds
+
+    def folder(self, position: Position) -> Path:
+        """Return the folder of a round."""
+        return self.path / PHASES[position.phase] / f"{position.round:02d}"
+
+    def is_finished(self, position: Position) -> bool:
+        """Say whether a round is whole."""
+        return (self.folder(position) / "result.json").is_file()
+
+    def save_round(self, position: Position, weights: dict[str, np.ndarray], masks: Masks, result: RoundResult) -> None:
+        """Write a finished round: weights, masks, then the result with their checksums."""
+        folder = self.folder(position)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_npz(folder / "weights.npz", weights)
+        masks.save(folder / "mask.npz")
+        checksums = {name: sha256(folder / name) for name in ("weights.npz", "mask.npz")}
+        write_json(folder / "result.json", {**asdict(result), "sha256": checksums})
+        write_bytes(self.path / "results.csv", self._csv().encode())
+
+    def load_round(self, position: Position) -> tuple[dict[str, np.ndarray], Masks]:
+        """Return the weights and masks of a finished round; a RunError if a file is not the one that was written."""
+        folder = self.folder(position)
+        checksums = read_json(folder / "result.json").get("sha256", {})
+        for name in ("weights.npz", "mask.npz"):
+            if not (folder / name).is_file():
+                raise RunError(f"{folder / name} is missing")
+            if sha256(folder / name) != checksums.get(name):
+                raise RunError(f"{folder / name} is damaged: its SHA-256 is not the one in result.json")
+        return read_npz(folder / "weights.npz"), Masks.load(folder / "mask.npz")
+
+    def results(self, phase: int = 0) -> list[RoundResult]:
+        """Return the results of the finished rounds, in order."""
+        results = []
+        for path in sorted((self.path / PHASES[phase]).glob("*/result.json")):
+            values = read_json(path)
+            try:
+                values.pop("sha256")
+                results.append(RoundResult(**values))
+            except (KeyError, TypeError, AttributeError) as error:
+                raise RunError(f"{path}: not the result of a round ({error})") from None
+        return sorted(results, key=lambda result: result.round)
+
+    # the running training
+
+    def save_checkpoint(
+        self, position: Position, progress: Progress, arrays: dict[str, np.ndarray], steps: int
+    ) -> None:
+        """Append the last epoch to metrics.jsonl, then replace the checkpoint.
+
+        `arrays` are the flat arrays of network and optimizer. The checkpoint says how long metrics.jsonl is, so that a
+        line whose checkpoint was never written is dropped by the next one.
+        """
+        metrics = self.path / "metrics.jsonl"
+        length = self._metrics_length()
+        line = json.dumps({"phase": PHASES[position.phase], "round": position.round, **_epoch(progress.last)}) + "\n"
+        with metrics.open("r+b" if metrics.exists() else "w+b") as file:
+            file.truncate(length)
+            file.seek(length)
+            file.write(line.encode())
+            length = file.tell()
+        state = {
+            "phase": position.phase,
+            "round": position.round,
+            "epochs": progress.epochs,
+            "last": _epoch(progress.last),
+            "best": _epoch(progress.best),
+            "steps": steps,
+            "metrics_length": length,
+        }
+        best = {} if progress.best_value is None else {"best_value": progress.best_value}
+        write_npz(self.path / "checkpoint.npz", {**arrays, **best, "state": np.array(json.dumps(state))})
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Return what `save_checkpoint` took, or None when no epoch has been trained yet."""
+        path = self.path / "checkpoint.npz"
+        if not path.is_file():
+            return None
+        arrays = read_npz(path)
+        try:
+            state = json.loads(str(arrays.pop("state")))
+            position = Position(state["phase"], state["round"])
+            last, best = (EpochResult(**state[key]) if state[key] else None for key in ("last", "best"))
+            progress = Progress(state["epochs"], last, best, arrays.pop("best_value", None))
+            return Checkpoint(position, progress, arrays, state["steps"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path}: not a checkpoint ({error})") from None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return one object per trained epoch."""
+        path = self.path / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_bytes()[: self._metrics_length()].splitlines()]
+
+    def _metrics_length(self) -> int:
+        path = self.path / "checkpoint.npz"
+        if not path.is_file():
+            return 0
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return int(json.loads(str(archive["state"]))["metrics_length"])
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: not a checkpoint ({error})") from None
+
+    def _csv(self) -> str:
+        train, prune = self.train_settings, self.prune_settings
+        text = io.StringIO()
+        writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        for result in self.results():
+            writer.writerow(
+                {
+                    **asdict(result),
+                    "arch": train.arch,
+                    "dataset": train.dataset,
+                    "algebra": "quaternion" if train.quaternion else "real",
+                    "protocol": prune.protocol if prune else "",
+                    "init": train.init,
+                    "seed": train.seed,
+                }
+            )
+        return text.getvalue()
+
+
+def run_name(train: TrainSettings, prune: PruneSettings | None) -> str:
+    """Return the folder name: readable, with a hash of the settings that are not the defaults."""
+    different: dict[str, Any] = train.non_defaults()
+    if prune is not None:
+        different.update(prune.non_defaults())
+    digest = hashlib.sha256(json.dumps(different, sort_keys=True).encode()).hexdigest()[:8]
+    arch = "lenet" if train.arch == "lenet-300-100" else train.arch
+    algebra = "quaternion" if train.quaternion else "real"
+    return f"{arch}-{algebra}-{Path(train.dataset).stem}-seed{train.seed}-{digest}"
+
+
+def list_runs(runs_dir: Path) -> list[Path]:
+    """Return the run folders in a directory, the most recently active first."""
+    paths = [config.parent for config in runs_dir.glob("*/config.json")]
+    return sorted(paths, key=_last_active, reverse=True)
+
+
+def check_same_settings(path: Path, old: dict[str, Any], new: dict[str, Any], ignored: tuple[str, ...] = ()) -> None:
+    """Raise a UsageError that names the settings that differ."""
+    different = [name for name in old if name not in ignored and old[name] != new[name]]
+    if different:
+        pairs = ", ".join(f"{name.replace('_', '-')} {old[name]} there, {new[name]} given" for name in different)
+        raise UsageError(f"{path} was made with other settings: {pairs}")
+
+
+def _epoch(result: EpochResult | None) -> dict[str, Any]:
+    return {} if result is None else asdict(result)
+
+
+def _last_active(path: Path) -> float:
+    files = (path / "config.json", path / "checkpoint.npz")
+    return max(os.stat(file).st_mtime for file in files if file.exists())

@@ -1,0 +1,171 @@
+"""All settings of a run as two frozen dataclasses: how it trains, and how it is pruned.
+
+Each field is an option of the command line by the same name. A value out of range is a UsageError that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from quatnet.errors import UsageError
+from quatnet.nn.initializers import INITIALIZERS
+from quatnet.nn.models import architecture
+from quatnet.pruning.criteria import CRITERIA
+
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("constant", "step")
+DTYPES = ("float32", "float64")
+PROTOCOLS = ("imp", "paper", "finetune", "reinit")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a network is made and trained; `for_architecture` fills in the paper's Table 1.
+
+    Attributes
+    ----------
+    arch, quaternion, init, seed, dtype : as for `quatnet.build`.
+    dataset : a name or a path, as for `quatnet.data.load`.
+    train_size, test_size : class-balanced parts of the data set; None for all of it.
+    augment : random crop and flip; None for what the data set's protocol says.
+    epochs, batch_size : of training, and of every re-training.
+    optimizer, rate, momentum, weight_decay : momentum is SGD's.
+    schedule, step_epochs, step_factor : `step` multiplies the rate by step_factor every step_epochs epochs.
+    validation_size, patience : images held out of the training set, and early stopping when the loss on them has not
+        fallen for `patience` epochs (0: never); the epoch with the lowest is then the one reported.
+    """
+
+    arch: str
+    quaternion: bool
+    dataset: str
+    epochs: int
+    rate: float
+    seed: int = 0
+    init: str = "paper"
+    dtype: str = "float32"
+    train_size: int | None = None
+    test_size: int | None = None
+    augment: bool | None = None
+    batch_size: int = 60
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    step_epochs: int = 30
+    step_factor: float = 0.1
+    validation_size: int = 0
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        architecture(self.arch)
+        _choice("init", self.init, tuple(INITIALIZERS))
+        _choice("dtype", self.dtype, DTYPES)
+        _choice("optimizer", self.optimizer, OPTIMIZERS)
+        _choice("schedule", self.schedule, SCHEDULES)
+        for name in ("epochs", "batch_size", "step_epochs", "train_size", "test_size"):
+            _range(name, getattr(self, name), 1)
+        for name in ("seed", "validation_size", "patience", "weight_decay"):
+            _range(name, getattr(self, name), 0)
+        _range("rate", self.rate, 0, open_below=True)
+        _range("step_factor", self.step_factor, 0, open_below=True)
+        _range("momentum", self.momentum, 0, 1)
+        if self.patience and not self.validation_size:
+            raise UsageError(
+                f"--patience {self.patience} needs --validation-size N: early stopping watches the validation loss"
+            )
+
+    @classmethod
+    def for_architecture(cls, arch: str, quaternion: bool, **given: Any) -> TrainSettings:
+        """Return the paper's settings for an architecture, on the built-in data, with those `given` on top.
+
+        SGD's default rate is 0.01 (the paper's code for ResNet).
+        """
+        table = architecture(arch)
+        rate = 0.01 if given.get("optimizer") == "sgd" else table.rate
+        defaults = {"dataset": table.default_dataset, "epochs": table.epochs, "rate": rate}
+        return cls(arch=table.name, quaternion=quaternion, **{**defaults, **given})
+
+    def non_defaults(self) -> dict[str, Any]:
+        """Return the settings that differ from the architecture's defaults."""
+        default = asdict(TrainSettings.for_architecture(self.arch, self.quaternion))
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0."""
+        if self.schedule == "constant":
+            return self.rate
+        return self.rate * self.step_factor ** (epoch // self.step_epochs)
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """How a trained network is pruned.
+
+    Attributes
+    ----------
+    rounds : pruning rounds after the dense round 0.
+    amount : part of the weights left that goes in each round.
+    criterion : global, layerwise (both by magnitude) or random.
+    protocol : imp, paper, finetune or reinit (docs/protocol.md; `quatnet.pruning.lottery`).
+    rewind_epoch : imp only: rewind to the weights after this epoch of round 0 instead of the initial ones.
+    fresh_optimizer : paper only: reset Adam before each re-training.
+    stop_below : stop after two successive rounds below this accuracy, in percent; 0 never stops.
+    """
+
+    rounds: int = 20
+    amount: float = 0.2
+    criterion: str = "global"
+    protocol: str = "imp"
+    rewind_epoch: int = 0
+    fresh_optimizer: bool = False
+    stop_below: float = 30.0
+
+    def __post_init__(self) -> None:
+        _choice("criterion", self.criterion, tuple(CRITERIA))
+        _choice("protocol", self.protocol, PROTOCOLS)
+        _range("rounds", self.rounds, 1)
+        _range("amount", self.amount, 0, 1, open_below=True)
+        _range("rewind_epoch", self.rewind_epoch, 0)
+        _range("stop_below", self.stop_below, 0, 100)
+        if self.rewind_epoch and self.protocol != "imp":
+            raise UsageError(f"--rewind-epoch {self.rewind_epoch}: only --protocol imp rewinds to a later epoch")
+        if self.fresh_optimizer and self.protocol != "paper":
+            raise UsageError("--fresh-optimizer: only --protocol paper keeps the optimizer's state between rounds")
+
+    def non_defaults(self) -> dict[str, Any]:
+        """Return the settings that make a run a different one.
+
+        The number of rounds does not, where more rounds continue fewer; the masks of a two-phase protocol are all
+        searched first, so there it does.
+        """
+        different = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        if not self.two_phases:
+            different.pop("rounds", None)
+        return different
+
+    @property
+    def two_phases(self) -> bool:
+        """Whether all masks are searched before any is re-trained."""
+        return self.protocol in ("paper", "reinit")
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{_option(name)}: {value!r} given; allowed are {', '.join(allowed)}")
+
+
+def _range(name: str, value: float | None, low: float, high: float | None = None, *, open_below: bool = False) -> None:
+    """Raise a UsageError unless low <= value < high (low < value with `open_below`; stop_below may reach 100)."""
+    if value is None:
+        return
+    above = value > low if open_below else value >= low
+    if above and (high is None or value < high):
+        return
+    wanted = f"more than {low:g}" if open_below else f"{low:g} or more"
+    below = "" if high is None else f" and less than {high:g}"
+    raise UsageError(f"{_option(name)}: {value:g} given; {wanted}{below} is needed")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,229 @@
+"""Training as in section 4 of the paper: epochs of shuffled batches, an evaluation after each, the last one reported.
+
+With a validation set and a patience, training stops early instead, and the epoch of lowest validation loss is the one
+reported (section 5.1).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from quatnet.backend import Array, to_device, to_host
+from quatnet.data import Dataset, augment, normalize
+from quatnet.errors import RunError
+from quatnet.nn.losses import softmax_cross_entropy
+from quatnet.nn.models import Network
+from quatnet.nn.optimizers import SGD, Adam, Optimizer
+from quatnet.settings import TrainSettings
+from quatnet.streams import Stream, generator
+
+EVALUATION_BATCH = 200
+
+
+class Preprocessing(Protocol):
+    """What normalises images: a data set, or the description of one in a run folder."""
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean per channel."""
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation per channel."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Which of a run's trainings this is: phase 0 is the reported one, 1 the search for masks; round 0 is dense."""
+
+    phase: int
+    round: int
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave: mean losses and test accuracy in percent; validation loss only with a validation set."""
+
+    epoch: int
+    loss: float
+    test_loss: float
+    accuracy: float
+    seconds: float
+    validation_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after `epochs` epochs; with the network and the optimizer, all that resuming needs.
+
+    `last` is the latest epoch, `best` the one of lowest validation loss, `best_value` its flat parameter values.
+    """
+
+    epochs: int = 0
+    last: EpochResult | None = None
+    best: EpochResult | None = None
+    best_value: np.ndarray | None = None
+
+    @property
+    def reported(self) -> EpochResult | None:
+        """The epoch whose accuracy counts."""
+        return self.best or self.last
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A data set as training sees it: the cut chosen by the settings, and the images held out for validation."""
+
+    dataset: Dataset
+    x_validation: np.ndarray | None = None
+    y_validation: np.ndarray | None = None
+
+    @classmethod
+    def cut(cls, dataset: Dataset, settings: TrainSettings) -> TrainingData:
+        """Cut `dataset` to the sizes in the settings; class-balanced and fixed by the seed."""
+        dataset = dataset.subset(settings.train_size, settings.test_size, settings.seed)
+        if settings.augment is not None:
+            dataset = replace(dataset, augment=settings.augment)
+        if not settings.validation_size:
+            return cls(dataset)
+        return cls(*dataset.split_validation(settings.validation_size, settings.seed))
+
+
+def make_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
+    """Return a new optimizer for all parameters of a network."""
+    if settings.optimizer == "adam":
+        return Adam(network.parameters, weight_decay=settings.weight_decay)
+    return SGD(network.parameters, momentum=settings.momentum, weight_decay=settings.weight_decay)
+
+
+def train(
+    network: Network,
+    optimizer: Optimizer,
+    data: TrainingData,
+    settings: TrainSettings,
+    position: Position,
+    progress: Progress,
+    after_epoch: Callable[[Progress], None],
+    after_step: Callable[[int, int], None] = lambda step, steps: None,
+) -> EpochResult:
+    """Train from where `progress` stands to the end, and leave the network with the weights that are reported.
+
+    `after_epoch` is called with the new progress after every epoch (to save it), `after_step` with the number of the
+    batch and the number of batches. Returns the reported epoch. Raises RunError when the loss is not finite.
+    """
+    while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
+        started = time.perf_counter()
+        loss = train_epoch(network, optimizer, data.dataset, settings, position, progress.epochs, after_step)
+        progress = _evaluated(network, data, settings, progress, loss, started)
+        after_epoch(progress)
+    if progress.reported is None:
+        raise ValueError("progress: no epoch is left to train and none was trained")
+    if progress.best_value is not None:
+        network.parameters.set_value(progress.best_value)
+    return progress.reported
+
+
+def train_epoch(
+    network: Network,
+    optimizer: Optimizer,
+    dataset: Dataset,
+    settings: TrainSettings,
+    position: Position,
+    epoch: int,
+    after_step: Callable[[int, int], None] = lambda step, steps: None,
+) -> float:
+    """Train one epoch, counted from 0, and return the mean training loss.
+
+    The order of the images and their augmentation are functions of seed, phase, round and epoch. The loss stays on the
+    device until the end of the epoch.
+    """
+    where = (position.phase, position.round, epoch)
+    order = generator(settings.seed, Stream.ORDER, *where).permutation(len(dataset.y_train))
+    augmentation = generator(settings.seed, Stream.AUGMENTATION, *where)
+    rate = settings.learning_rate(epoch)
+    starts = range(0, len(order), settings.batch_size)
+    total: Array = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # what diverges is found out below, once
+        for step, start in enumerate(starts, start=1):
+            batch = order[start : start + settings.batch_size]
+            images = dataset.x_train[batch]
+            if dataset.augment:
+                images = augment(images, augmentation)
+            logits, backward = network.forward(_input(network, dataset, images))
+            labels = to_device(dataset.y_train[batch], network.parameters.xp)
+            loss, dlogits = softmax_cross_entropy(logits, labels)
+            backward(dlogits)
+            optimizer.step(rate)
+            total = total + loss.astype(np.float64) * len(batch)
+            after_step(step, len(starts))
+    mean = float(total) / len(order)
+    if not math.isfinite(mean):
+        raise RunError(
+            f"the training loss is {mean} in epoch {epoch + 1} of round {position.round}: try a --rate below {rate:g}"
+        )
+    return mean
+
+
+def evaluate(
+    network: Network, preprocessing: Preprocessing, images: np.ndarray, labels: np.ndarray
+) -> tuple[float, float]:
+    """Return the mean loss and the accuracy in percent on raw images (n, h, w, c)."""
+    loss, hits = 0.0, 0
+    for start in range(0, len(labels), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        logits = network.predict(_input(network, preprocessing, images[part]))
+        target = to_device(labels[part], network.parameters.xp)
+        loss += float(softmax_cross_entropy(logits, target)[0]) * len(labels[part])
+        hits += int((logits.argmax(axis=1) == target).sum())
+    return loss / len(labels), 100 * hits / len(labels)
+
+
+def predict(network: Network, preprocessing: Preprocessing, images: np.ndarray) -> np.ndarray:
+    """Return the class probabilities (n, classes) of raw images (n, h, w, c), as a host array."""
+    parts = []
+    for start in range(0, len(images), EVALUATION_BATCH):
+        logits = to_host(network.predict(_input(network, preprocessing, images[start : start + EVALUATION_BATCH])))
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        parts.append(exponentials / exponentials.sum(axis=1, keepdims=True))
+    return np.concatenate(parts)
+
+
+def _input(network: Network, preprocessing: Preprocessing, images: np.ndarray) -> Array:
+    parameters = network.parameters
+    return normalize(to_device(images, parameters.xp), preprocessing.mean, preprocessing.std, parameters.dtype)
+
+
+def _evaluated(
+    network: Network, data: TrainingData, settings: TrainSettings, progress: Progress, loss: float, started: float
+) -> Progress:
+    """Return the progress after one more epoch of training with mean loss `loss`."""
+    dataset = data.dataset
+    test_loss, accuracy = evaluate(network, dataset, dataset.x_test, dataset.y_test)
+    validation_loss = None
+    if data.x_validation is not None and data.y_validation is not None:
+        validation_loss, _ = evaluate(network, dataset, data.x_validation, data.y_validation)
+    epoch = progress.epochs + 1
+    seconds = time.perf_counter() - started
+    last = EpochResult(epoch, loss, test_loss, accuracy, seconds, validation_loss)
+    progress = replace(progress, epochs=epoch, last=last)
+    if settings.patience and _improves(last, progress.best):
+        return replace(progress, best=last, best_value=to_host(network.parameters.value).copy())
+    return progress
+
+
+def _improves(last: EpochResult, best: EpochResult | None) -> bool:
+    if best is None or best.validation_loss is None or last.validation_loss is None:
+        return best is None
+    return last.validation_loss < best.validation_loss
+
+
+def _out_of_patience(progress: Progress, settings: TrainSettings) -> bool:
+    if not settings.patience or progress.best is None:
+        return False
+    return progress.epochs - progress.best.epoch >= settings.patience
