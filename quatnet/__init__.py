@@ -1,3 +1,40 @@
-"""quatnet: real and quaternion image classifiers, trained, pruned and re-trained from scratch."""
+"""quatnet: image classifiers with real and with quaternion weights, trained, pruned and re-trained from scratch.
+
+A reference implementation of "Neural Networks at a Fraction with Pruned Quaternions" (Iqbal and Mishra, CODS-COMAD
+2023). The parts, from the ground up: `quaternion`, `nn` (the engine), `data`, `training`, `pruning`, `runs`.
+"""
+
+from quatnet import data, nn, pruning, quaternion, runs, training
+from quatnet.errors import DataError, QuatnetError, RunError, UsageError
+from quatnet.experiment import reopen, start, trained_network
+from quatnet.nn.models import Network, build
+from quatnet.pruning.lottery import prune, train_dense
+from quatnet.pruning.masks import Masks
+from quatnet.runs import Run
+from quatnet.settings import PruneSettings, TrainSettings
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "Masks",
+    "Network",
+    "PruneSettings",
+    "QuatnetError",
+    "Run",
+    "RunError",
+    "TrainSettings",
+    "UsageError",
+    "build",
+    "data",
+    "nn",
+    "prune",
+    "pruning",
+    "quaternion",
+    "reopen",
+    "runs",
+    "start",
+    "train_dense",
+    "trained_network",
+    "training",
+]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -97,14 +96,10 @@ def scatter_add(target: Array, index: Array, values: Array) -> None:
         cupyx.scatter_add(target, index, values)
 
 
-@contextmanager
-def blas_threads(count: int | None) -> Iterator[None]:
-    """Limit BLAS to `count` threads inside the block (None leaves it alone)."""
-    if count is None:
-        yield
-        return
-    with threadpoolctl.threadpool_limits(limits=count, user_api="blas"):
-        yield
+def blas_threads(count: int) -> AbstractContextManager[object]:
+    """Limit BLAS to `count` threads inside a `with` block."""
+    limits: AbstractContextManager[object] = threadpoolctl.threadpool_limits(limits=count, user_api="blas")
+    return limits
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from quatnet.pruning.lab import Listener
 from quatnet.runs import PHASES, RoundResult
@@ -17,7 +16,6 @@ from quatnet.training import Position
 from quatnet.training import Progress as TrainingProgress
 
 REFRESH_SECONDS = 0.1
-TABLE_WIDTH = 240  # no table is cut to fit a narrow window: the terminal wraps it
 
 
 class Output:
@@ -32,13 +30,14 @@ class Output:
         self.console.print(text)
 
     def table(self, columns: list[str], rows: list[list[str]]) -> None:
-        """Print a table; all columns but the first are aligned to the right."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for index, column in enumerate(columns):
-            table.add_column(column, justify="right" if index else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        self.console.print(table, width=TABLE_WIDTH, crop=False)
+        """Print a table, all columns but the first aligned to the right; never cut to the window."""
+        widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
+        for row in [columns, *rows]:
+            cells = [
+                cell.rjust(width) if k else cell.ljust(width)
+                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            self.console.print("  ".join(cells).rstrip(), style="bold" if row is columns else None)
 
     def finish(self, value: dict[str, Any]) -> None:
         """Print the JSON object, if it is asked for."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from quatnet import training
-from quatnet.backend import blas_threads
 from quatnet.cli import options
 from quatnet.cli.console import Output, weights_left
 from quatnet.cli.summary import algebra, dense_percent, summary
@@ -46,7 +45,7 @@ def evaluate(
     result = finished_round(opened, round_)
     size = settings.test_size if test_size is None else test_size
     dataset = load(settings.dataset, data_dir=data_dir).subset(train_size, size, settings.seed)
-    with blas_threads(threads):
+    with options.blas_limit(threads, settings.arch):
         network = trained_network(opened, result.round, device)
         loss, accuracy = training.evaluate(network, opened.data, dataset.x_test, dataset.y_test)
         values = {**summary(opened, result), "accuracy": accuracy, "loss": loss, "images": len(dataset.y_test)}

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from quatnet.backend import blas_threads
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.cli.summary import algebra, dense_percent, introduce, summary
@@ -55,40 +54,40 @@ def prune(
               quatnet prune --arch lenet --quaternion --rounds 20
     """
     output = Output(as_json=as_json, quiet=quiet)
-    pruning = {name: settings.pop(name) for name in PRUNING}
+    pruning = options.given({name: settings.pop(name) for name in PRUNING})
     training = options.given(settings)
-    with blas_threads(threads):
-        if run is None and arch is None:
-            run, arch = _newest(output, runs_dir)
-            if run is None:
-                training.setdefault("quaternion", True)
-        if run is not None:
-            lab = _existing(run, arch, training, options.given(pruning), data_dir, device)
-            ctx.meta["resume"] = _with_run(ctx.meta["arguments"], run)
-            output.say(f"pruning the run {run}")
-        else:
-            quaternion = bool(training.pop("quaternion", False))
-            train = TrainSettings.for_architecture(arch or "", quaternion, **training)
-            new = PruneSettings(**options.given(pruning))
-            lab = start(runs_dir, train, new, data_dir=data_dir, device=device)
-        prune_settings = lab.run.prune_settings or PruneSettings()
-        introduce(output, lab, default_data=run is None and "dataset" not in training)
-        with lab.run.locked(), Follower(output, lab.settings.epochs, dense_percent(lab.run)) as follower:
-            lab.listener = follower.listener
-            last = lottery.prune(lab, prune_settings)
+    if run is None and arch is None:
+        run = _newest(output, runs_dir)
+    if run is not None:
+        lab = _existing(run, arch, training, pruning, data_dir, device)
+        ctx.meta["resume"] = _with_run(ctx.meta["arguments"], run)
+        output.say(f"pruning the run {run}")
+    else:
+        default = {"arch": "lenet", "quaternion": True} if arch is None else {"arch": arch, "quaternion": False}
+        train = TrainSettings.for_architecture(**{**default, **training})
+        lab = start(runs_dir, train, PruneSettings(**pruning), data_dir=data_dir, device=device)
+    prune_settings = lab.run.prune_settings or PruneSettings()
+    introduce(output, lab, default_data=run is None and "dataset" not in training)
+    with (
+        options.blas_limit(threads, lab.settings.arch),
+        lab.run.locked(),
+        Follower(output, lab.settings.epochs, dense_percent(lab.run)) as follower,
+    ):
+        lab.listener = follower.listener
+        last = lottery.prune(lab, prune_settings)
     results = [result for result in lab.run.results() if result.round <= last]
     _show(output, lab, results)
     output.finish({**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results)})
 
 
-def _newest(output: Output, runs_dir: Path) -> tuple[Path | None, str | None]:
-    """Return the newest run, or the architecture of a default one."""
+def _newest(output: Output, runs_dir: Path) -> Path | None:
+    """Return the newest run, if there is one."""
     runs = list_runs(runs_dir)
-    if runs:
-        output.say(f"no RUN given: taking the newest in {runs_dir}")
-        return runs[0], None
-    output.say(f"no RUN given and none in {runs_dir}: starting the default one, --arch lenet --quaternion")
-    return None, "lenet"
+    if not runs:
+        output.say(f"no RUN given and none in {runs_dir}: starting the default one, --arch lenet --quaternion")
+        return None
+    output.say(f"no RUN given: taking the newest in {runs_dir}")
+    return runs[0]
 
 
 def _existing(

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from quatnet.backend import blas_threads
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.cli.summary import dense_percent, introduce, summary
@@ -42,12 +41,15 @@ def train(
     """
     output = Output(as_json=as_json, quiet=quiet)
     settings = TrainSettings.for_architecture(arch, bool(quaternion), **options.given(training))
-    with blas_threads(threads):
-        lab = start(runs_dir, settings, data_dir=data_dir, device=device)
-        introduce(output, lab, default_data=training["dataset"] is None)
-        with lab.run.locked(), Follower(output, settings.epochs, dense_percent(lab.run)) as follower:
-            lab.listener = follower.listener
-            train_dense(lab)
+    lab = start(runs_dir, settings, data_dir=data_dir, device=device)
+    introduce(output, lab, default_data=training["dataset"] is None)
+    with (
+        options.blas_limit(threads, settings.arch),
+        lab.run.locked(),
+        Follower(output, settings.epochs, dense_percent(lab.run)) as follower,
+    ):
+        lab.listener = follower.listener
+        train_dense(lab)
     result = lab.run.results()[0]
     output.say(
         f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, "

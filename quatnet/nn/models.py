@@ -124,11 +124,6 @@ class Network:
                 initial += [array.ravel() for array in INITIALIZERS[init](layer, random)]
         self.parameters.set_value(np.concatenate(initial))
 
-    def count(self) -> tuple[int, int]:
-        """Return the numbers of weights and of biases, pruned ones included."""
-        weights = sum(p.size for p in self.parameters.values() if p.prunable)
-        return weights, self.parameters.size - weights
-
     def _check(self, images: Array) -> None:
         if images.ndim != 4 or tuple(images.shape[1:]) != self.input_shape:
             n_h_w_c = ", ".join(str(length) for length in self.input_shape)
@@ -176,6 +171,13 @@ def build(
     network = Network(layers, input_shape, dtype, device)
     network.initialize(init, generator(seed, Stream.INIT))
     return network
+
+
+def count_parameters(arch: str, quaternion: bool, input_shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
+    """Return the numbers of weights and of biases of an architecture."""
+    parameters = Sequential(layers_of(architecture(arch), quaternion, input_shape, classes)).parameters
+    weights = sum(p.size for p in parameters.values() if p.prunable)
+    return weights, sum(p.size for p in parameters.values()) - weights
 
 
 def layers_of(

@@ -88,6 +88,22 @@ class Parameters(Mapping[str, Parameter]):
         """Return where the parameter `name` lies in the flat arrays."""
         return self._slices[name]
 
+    def by_name(self) -> dict[str, np.ndarray]:
+        """Return copies of all values as host arrays, by name."""
+        return {name: to_host(p.value).copy() for name, p in self.items()}
+
+    def load(self, values: Mapping[str, np.ndarray]) -> None:
+        """Overwrite all values with host arrays by name, then zero the pruned ones.
+
+        Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
+        """
+        if given_and_needed := set(values) ^ set(self):
+            raise ValueError(f"values: {', '.join(sorted(given_and_needed))} missing or unknown")
+        for name, p in self.items():
+            if values[name].shape != p.shape:
+                raise ValueError(f"values: {name} has shape {values[name].shape}; {p.shape} is needed")
+        self.set_value(np.concatenate([values[name].ravel() for name in self]))
+
     def set_value(self, value: np.ndarray) -> None:
         """Overwrite all values with a flat host array, then zero the pruned ones."""
         self.value[...] = to_device(value.astype(self.dtype, copy=False), self.xp)
