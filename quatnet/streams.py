@@ -20,7 +20,6 @@ class Stream(IntEnum):
     AUGMENTATION = 2
     MASK = 3
     REINIT = 4
-    DATA = 5
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

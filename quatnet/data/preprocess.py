@@ -1,0 +1,85 @@
+"""From stored images to network inputs: normalisation per channel, random crop and flip (NumPy and CuPy)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from quatnet.backend import array_module
+
+# The paper's code normalises both CIFARs with ImageNet's constants.
+CIFAR_MEAN, CIFAR_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
+FASHION_MNIST_MEAN, FASHION_MNIST_STD = (0.2860,), (0.3530,)
+
+
+def normalize(images: Any, mean: Sequence[float], std: Sequence[float], dtype: DTypeLike = np.float32) -> Any:
+    """Return (images / 255 - mean) / std for uint8 images, (images - mean) / std for float images.
+
+    `images`: (n, h, w, c); `mean` and `std`: c numbers each. The result is a new array of `dtype`, of the
+    library (NumPy or CuPy) and shape of `images`.
+    """
+    xp = array_module(images)
+    dtype = np.dtype(dtype)
+    scale = 255.0 if images.dtype == np.uint8 else 1.0
+    n, h, w, c = images.shape
+    # One row of constants per image: an inner loop over c = 3 channels alone would be ten times slower.
+    offset = np.tile(np.asarray(mean, np.float64) * scale, h * w).astype(dtype)
+    factor = np.tile(1.0 / (np.asarray(std, np.float64) * scale), h * w).astype(dtype)
+    rows = images.reshape(n, h * w * c).astype(dtype)
+    rows -= xp.asarray(offset)
+    rows *= xp.asarray(factor)
+    return rows.reshape(n, h, w, c)
+
+
+def augment(images: Any, generator: np.random.Generator, padding: int = 4) -> Any:
+    """Crop every image at a random place of its zero-padded version and mirror half of them.
+
+    `images`: (n, h, w, c), raw (before normalisation), of any dtype; the result is a new array like it.
+    A window of (h, w) is cut from the image with `padding` zero pixels on each side, then flipped left to
+    right with probability 1/2, as the paper's code does for CIFAR. `generator` is asked three times, for
+    the n row offsets, the n column offsets and the n flips, whatever the library of `images`.
+    """
+    xp = array_module(images)
+    n, h, w, c = images.shape
+    offsets = 2 * padding + 1
+    rows = generator.integers(0, offsets, size=n)
+    columns = generator.integers(0, offsets, size=n)
+    flipped = np.flatnonzero(generator.integers(0, 2, size=n))
+
+    padded = xp.zeros((n, h + 2 * padding, w + 2 * padding, c), dtype=images.dtype)
+    padded[:, padding : padding + h, padding : padding + w] = images
+    image, row, column, channel = padded.strides
+    windows = xp.lib.stride_tricks.as_strided(
+        padded, (n, offsets, offsets, h, w * c), (image, row, column, row, channel)
+    )
+    cropped = windows[xp.arange(n), xp.asarray(rows), xp.asarray(columns)].reshape(n, h, w, c)
+    flipped = xp.asarray(flipped)
+    cropped[flipped] = cropped[flipped][:, :, ::-1]
+    return cropped
+
+
+def channel_statistics(images: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the mean and the standard deviation of each channel of (n, h, w, c) images.
+
+    uint8 images are taken as scaled to [0, 1], and their sums are exact; float images are taken as they
+    are. A constant channel has the standard deviation 1, so that it can be divided by.
+    """
+    if images.dtype == np.uint8:
+        moments = [_uint8_moments(images[..., channel]) for channel in range(images.shape[-1])]
+    else:
+        moments = [
+            (float(plane.mean(dtype=np.float64)), float(plane.std(dtype=np.float64)))
+            for plane in np.moveaxis(images, -1, 0)
+        ]
+    return tuple(mean for mean, _ in moments), tuple(std or 1.0 for _, std in moments)
+
+
+def _uint8_moments(plane: NDArray[np.uint8]) -> tuple[float, float]:
+    histogram = sum(np.bincount(image.ravel(), minlength=256) for image in plane)
+    count, total, squares = (int((histogram * np.arange(256) ** power).sum()) for power in (0, 1, 2))
+    variance = (count * squares - total**2) / count**2
+    return total / count / 255, float(np.sqrt(variance)) / 255
