@@ -92,7 +92,7 @@ class Network:
         device: str = "cpu",
     ) -> None:
         self._body = Sequential(layers)
-        self.input_shape = input_shape
+        self.input_shape = tuple(input_shape)
         self.parameters = Parameters(self._body.parameters, np.dtype(dtype), backend.select(device))
         self.classes = self._body.output_shape(input_shape)[-1]
 
