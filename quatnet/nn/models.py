@@ -11,6 +11,7 @@ import numpy as np
 from quatnet import backend
 from quatnet.backend import Array
 from quatnet.errors import UsageError
+from quatnet.nn.acceleration import choose_convolutions, share_among_threads
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.nn.layers import (
     AppendGray,
@@ -30,6 +31,7 @@ from quatnet.nn.layers import (
 )
 from quatnet.nn.parameters import Parameters
 from quatnet.streams import Stream, generator
+from quatnet.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Network:
     layers : the layers by name, in order.
     parameters : ordered mapping from `layer.weight` and `layer.bias` to `Parameter`.
     input_shape, classes : (h, w, c) of one image, and the number of logits.
+    threads : the threads that share a batch on the CPU.
     """
 
     def __init__(
@@ -90,16 +93,20 @@ class Network:
         input_shape: tuple[int, ...],
         dtype: str = "float32",
         device: str = "cpu",
+        conv: str = "auto",
+        threads: int = 1,
     ) -> None:
-        self._body = Sequential(layers)
+        self.layers = dict(layers)
         self.input_shape = tuple(input_shape)
-        self.parameters = Parameters(self._body.parameters, np.dtype(dtype), backend.select(device))
-        self.classes = self._body.output_shape(input_shape)[-1]
-
-    @property
-    def layers(self) -> dict[str, Layer]:
-        """The layers by name, in order."""
-        return self._body.layers
+        plain = Sequential(self.layers)
+        xp = backend.select(device)
+        self.parameters = Parameters(plain.parameters, np.dtype(dtype), xp)
+        self.classes = plain.output_shape(input_shape)[-1]
+        self.threads = Threads(threads if xp is np else 1)
+        self._body: Layer = plain
+        if xp is np:
+            choose_convolutions(self.layers, self.input_shape, conv)
+            self._body = share_among_threads(self.layers, self.threads)
 
     def forward(self, images: Array) -> tuple[Array, Backward]:
         """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.
@@ -140,6 +147,8 @@ def build(
     dtype: str = "float32",
     init: str = "paper",
     device: str = "cpu",
+    conv: str = "auto",
+    threads: int = 1,
 ) -> Network:
     """Build a network of the paper with its initial weights.
 
@@ -155,6 +164,8 @@ def build(
     dtype : float32 or float64.
     init : paper, he or glorot.
     device : auto, cpu, gpu or gpu:K.
+    conv : the convolution of the CPU: auto, im2col or winograd.
+    threads : of the CPU, that share a batch; they work best while BLAS has one (`network.threads.alone()`).
 
     Raises
     ------
@@ -168,7 +179,7 @@ def build(
     if classes < 2:
         raise UsageError(f"classes: {classes} given; 2 or more are needed")
     layers = layers_of(architecture(arch), quaternion, input_shape, classes)
-    network = Network(layers, input_shape, dtype, device)
+    network = Network(layers, input_shape, dtype, device, conv, threads)
     network.initialize(init, generator(seed, Stream.INIT))
     return network
 
@@ -183,7 +194,10 @@ def count_parameters(arch: str, quaternion: bool, input_shape: tuple[int, int, i
 def layers_of(
     arch: Architecture, quaternion: bool, input_shape: tuple[int, int, int], classes: int
 ) -> dict[str, Layer]:
-    """Return the layers of an architecture by name: convN, poolN, fcN and their ReLUs; the last layer is real."""
+    """Return the layers of an architecture by name: convN, poolN, fcN and their ReLUs; the last layer is real.
+
+    A ReLU next to a pooling comes after it: they commute, and it then has a quarter of the work.
+    """
     layers: dict[str, Layer] = {}
     shape: tuple[int, ...] = input_shape
 
@@ -198,12 +212,14 @@ def layers_of(
         add("quaternion", PureReal())
     convs = 0
     for index, block in enumerate(arch.blocks, start=1):
-        for width in block:
+        for width_index, width in enumerate(block, start=1):
             convs += 1
             conv = QuaternionConv2d if quaternion else Conv2d
             add(f"conv{convs}", conv(shape[-1], width, 3, padding=1))
-            add(f"relu_conv{convs}", ReLU())
+            if width_index < len(block):
+                add(f"relu_conv{convs}", ReLU())
         add(f"pool{index}", MaxPool2d(2))
+        add(f"relu_conv{convs}", ReLU())
     blocked = quaternion and shape[-1] % 4 == 0
     add("flatten", QuaternionFlatten() if blocked else Flatten())
     for index, width in enumerate(arch.hidden, start=1):

@@ -6,6 +6,7 @@ handful of arrays (docs/design.md, section 4).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
@@ -34,6 +35,12 @@ class Parameter:
     def size(self) -> int:
         """Number of entries."""
         return int(np.prod(self.shape))
+
+    def replica(self) -> Parameter:
+        """Return a parameter that shares value and mask and has a gradient of its own."""
+        other = copy.copy(self)
+        other.gradient = np.zeros_like(self.gradient)
+        return other
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, prunable={self.prunable})"

@@ -50,7 +50,7 @@ def test_the_convolutions_alone_are_counted_as_in_the_protocol(arch, real, quate
         assert (weights, sum(convs.values())) == expected
 
 
-CONV_2_BODY = ["conv1", "relu_conv1", "conv2", "relu_conv2", "pool1", "flatten", "fc1", "relu_fc1", "fc2", "relu_fc2"]
+CONV_2_BODY = ["conv1", "relu_conv1", "conv2", "pool1", "relu_conv2", "flatten", "fc1", "relu_fc1", "fc2", "relu_fc2"]
 
 
 @pytest.mark.parametrize(

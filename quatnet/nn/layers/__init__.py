@@ -1,7 +1,7 @@
 """The engine's layers, one file each, real and quaternion side by side."""
 
 from quatnet.nn.layers.activation import ReLU
-from quatnet.nn.layers.compose import Sequential
+from quatnet.nn.layers.compose import Parallel, Sequential
 from quatnet.nn.layers.conv import Conv2d, QuaternionConv2d
 from quatnet.nn.layers.dense import Dense, QuaternionDense
 from quatnet.nn.layers.layer import Backward, Layer, WeightLayer
@@ -16,6 +16,7 @@ __all__ = [
     "Flatten",
     "Layer",
     "MaxPool2d",
+    "Parallel",
     "PureReal",
     "QuaternionConv2d",
     "QuaternionDense",

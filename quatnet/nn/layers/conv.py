@@ -6,8 +6,9 @@ a few images at a time, so that their columns stay in the cache instead of filli
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from types import ModuleType
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -21,10 +22,62 @@ COLUMN_BYTES = 4 << 20
 """Columns that the CPU holds at a time: about the size of its second-level caches."""
 
 
+class Convolution(Protocol):
+    """A way to compute a convolution and its gradients, for w (kh, kw, in, out) and b (out,)."""
+
+    def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
+        """Write x * w + b into y (n, oh, ow, out)."""
+
+    def backward(self, x: Array, w: Array, dy: Array, dx: Array | None) -> tuple[Array, Array]:
+        """Return dw and db, and write dx unless it is None."""
+
+
+class Im2col:
+    """The reference, for every kernel, stride and padding: y = im2col(x) w + b."""
+
+    def __init__(self, kernel: int, stride: int, padding: int) -> None:
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
+    def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
+        """y = im2col(x) w + b."""
+        matrix = w.reshape(-1, w.shape[-1])
+        for part in self._parts(x, y):
+            rows = self._columns(x[part]).reshape(-1, len(matrix))
+            y[part] = (rows @ matrix + b).reshape(y[part].shape)
+
+    def backward(self, x: Array, w: Array, dy: Array, dx: Array | None) -> tuple[Array, Array]:
+        """dw = im2col(x)' dy, db = sum dy, dx = col2im(dy w')."""
+        xp = array_module(x)
+        matrix = w.reshape(-1, w.shape[-1])
+        dw, db = xp.zeros_like(matrix), xp.zeros_like(matrix[0])
+        for part in self._parts(x, dy):
+            columns = self._columns(x[part])
+            rows = dy[part].reshape(-1, w.shape[-1])
+            dw += columns.reshape(-1, len(matrix)).T @ rows
+            db += rows.sum(axis=0)
+            if dx is not None:
+                dcolumns = (rows @ matrix.T).reshape(columns.shape)
+                dx[part] = col2im(dcolumns, x[part].shape, self.stride, self.padding)
+        return dw.reshape(w.shape), db
+
+    def _columns(self, x: Array) -> Array:
+        return im2col(x, (self.kernel, self.kernel), self.stride, self.padding)
+
+    def _parts(self, x: Array, y: Array) -> Iterator[slice]:
+        """Yield slices of images whose columns fit the cache; on a GPU, the whole batch."""
+        n, oh, ow, _ = y.shape
+        image = oh * ow * self.kernel**2 * x.shape[-1] * x.dtype.itemsize
+        step = max(1, COLUMN_BYTES // image) if isinstance(x, np.ndarray) else n
+        return (slice(start, start + step) for start in range(0, n, step))
+
+
+C = TypeVar("C", bound="Conv2d")
+
+
 class Conv2d(WeightLayer):
     """y = x * w + b, for x (n, h, w, in), weight (kh, kw, in, out), bias (out,).
 
-    The kernel is square; `padding` zeros are added on every side.
+    The kernel is square; `padding` zeros are added on every side. `algorithm` is how it is computed.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 0) -> None:
@@ -36,6 +89,7 @@ class Conv2d(WeightLayer):
         super().__init__(weight, outputs, fan_in=area * inputs, fan_out=area * outputs)
         self.inputs, self.outputs = inputs, outputs
         self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.algorithm: Convolution = Im2col(kernel, stride, padding)
 
     def weight_shape(self, inputs: int, outputs: int, kernel: int) -> tuple[int, ...]:
         """Return the shape of the weight for real widths `inputs` and `outputs`."""
@@ -50,25 +104,16 @@ class Conv2d(WeightLayer):
         self.weight.gradient[...] = gradient
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
-        """Return y (n, oh, ow, out); backward: dw = im2col(x)' dy, db = sum dy, dx = col2im(dy w')."""
-        weight = self.real_weight()
-        y = self._convolve(x, weight)
+        """Return y (n, oh, ow, out) and the backward pass."""
+        w = self.real_weight()
 
-        def backward(dy: Array) -> Array:
-            xp = array_module(x)
-            w = weight.reshape(-1, self.outputs)
-            dw = xp.zeros_like(w)
-            dx = xp.empty_like(x)
-            for part in self._parts(x, xp):
-                columns = self._columns(x[part])
-                dy_part = dy[part].reshape(-1, self.outputs)
-                dw += columns.reshape(-1, w.shape[0]).T @ dy_part
-                dx[part] = col2im((dy_part @ w.T).reshape(columns.shape), x[part].shape, self.stride, self.padding)
-            self.set_weight_gradient(dw.reshape(weight.shape))
-            self.bias.gradient[...] = dy.sum(axis=(0, 1, 2))
+        def backward(dy: Array, inputs: bool = True) -> Array:
+            dx = array_module(x).empty_like(x) if inputs else None
+            dw, self.bias.gradient[...] = self.algorithm.backward(x, w, dy, dx)
+            self.set_weight_gradient(dw)
             return dx
 
-        return y, backward
+        return self._convolve(x, w), backward
 
     def predict(self, x: Array) -> Array:
         """Return y (n, oh, ow, out)."""
@@ -82,27 +127,17 @@ class Conv2d(WeightLayer):
             raise UsageError(f"input_shape: a {self.kernel}x{self.kernel} kernel does not fit a {h}x{w} feature map")
         return (oh, ow, self.outputs)
 
-    def _convolve(self, x: Array, weight: Array) -> Array:
+    def replica(self: C) -> C:
+        """Return a layer for another thread."""
+        other = super().replica()
+        other.algorithm = copy.deepcopy(self.algorithm)
+        return other
+
+    def _convolve(self, x: Array, w: Array) -> Array:
         check_last_axis(x, self.inputs, type(self).__name__)
-        xp = array_module(x)
-        w = weight.reshape(-1, self.outputs)
-        y = xp.empty((x.shape[0], *self.output_shape(x.shape[1:])), dtype=x.dtype)
-        for part in self._parts(x, xp):
-            columns = self._columns(x[part])
-            y[part] = (columns.reshape(-1, w.shape[0]) @ w).reshape(y[part].shape)
-        y += self.bias.value
+        y = array_module(x).empty((x.shape[0], *self.output_shape(x.shape[1:])), dtype=x.dtype)
+        self.algorithm.forward(x, w, self.bias.value, y)
         return y
-
-    def _columns(self, x: Array) -> Array:
-        return im2col(x, (self.kernel, self.kernel), self.stride, self.padding)
-
-    def _parts(self, x: Array, xp: ModuleType) -> Iterator[slice]:
-        """Yield slices of images whose columns fit the cache; on a GPU, the whole batch."""
-        n = x.shape[0]
-        oh, ow, _ = self.output_shape(x.shape[1:])
-        image = oh * ow * self.fan_in * x.dtype.itemsize
-        step = max(1, COLUMN_BYTES // image) if xp is np else n
-        return (slice(start, start + step) for start in range(0, n, step))
 
 
 class QuaternionConv2d(Conv2d):

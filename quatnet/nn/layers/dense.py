@@ -19,10 +19,10 @@ class Dense(WeightLayer):
         """Return y (n, out); backward: dw = x' dy, db = sum dy, dx = dy w'."""
         y = self.predict(x)
 
-        def backward(dy: Array) -> Array:
+        def backward(dy: Array, inputs: bool = True) -> Array:
             self.weight.gradient[...] = x.T @ dy
             self.bias.gradient[...] = dy.sum(axis=0)
-            return dy @ self.weight.value.T
+            return dy @ self.weight.value.T if inputs else None
 
         return y, backward
 
@@ -59,10 +59,10 @@ class QuaternionDense(WeightLayer):
         y = x @ w
         y += self.bias.value
 
-        def backward(dy: Array) -> Array:
+        def backward(dy: Array, inputs: bool = True) -> Array:
             self.weight.gradient[...] = fold(x.T @ dy)
             self.bias.gradient[...] = dy.sum(axis=0)
-            return dy @ w.T
+            return dy @ w.T if inputs else None
 
         return y, backward
 

@@ -9,8 +9,9 @@ respect to x. There is no graph and no tape. Images and feature maps are (n, hei
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from quatnet.backend import Array
 from quatnet.errors import UsageError
 from quatnet.nn.parameters import Parameter
 
-Backward: TypeAlias = Callable[[Array], Array]
+Backward: TypeAlias = Callable[..., Array]
+"""`backward(dy)` returns dx. For layers with weights, `backward(dy, inputs=False)` spares it and returns None."""
+
+
+L = TypeVar("L", bound="Layer")
+W = TypeVar("W", bound="WeightLayer")
 
 
 class Layer:
@@ -40,6 +46,10 @@ class Layer:
     def parameters(self) -> dict[str, Parameter]:
         """The layer's own parameters by name, weight before bias."""
         return {}
+
+    def replica(self: L) -> L:
+        """Return a layer for another thread: the same values and masks, but gradients and buffers of its own."""
+        return copy.copy(self)
 
 
 class WeightLayer(Layer):
@@ -63,6 +73,12 @@ class WeightLayer(Layer):
     def parameters(self) -> dict[str, Parameter]:
         """The weight, then the bias."""
         return {"weight": self.weight, "bias": self.bias}
+
+    def replica(self: W) -> W:
+        """Return a layer for another thread: the same values and masks, but gradients of its own."""
+        other = copy.copy(self)
+        other.weight, other.bias = self.weight.replica(), self.bias.replica()
+        return other
 
 
 def check_positive(**arguments: int) -> None:

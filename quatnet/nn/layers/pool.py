@@ -20,16 +20,19 @@ class MaxPool2d(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y (n, h // size, w // size, c); backward: dy goes to the position of the maximum."""
+        xp = array_module(x)
+        shape = x.shape
         y = self.predict(x)
+        hits = []
+        free = xp.ones(y.shape, dtype=bool)
+        for window in self._corners(x):
+            hits.append(free & (window == y))
+            free &= ~hits[-1]
 
         def backward(dy: Array) -> Array:
-            xp = array_module(x)
-            dx = xp.zeros_like(x)
-            free = xp.ones(y.shape, dtype=bool)
-            for window, target in zip(self._corners(x), self._corners(dx), strict=True):
-                hit = free & (window == y)
-                target[...] = dy * hit
-                free &= ~hit
+            dx = xp.zeros(shape, dtype=dy.dtype)
+            for hit, target in zip(hits, self._corners(dx), strict=True):
+                xp.multiply(dy, hit, out=target)
             return dx
 
         return y, backward

@@ -1,0 +1,49 @@
+"""How a network runs on the CPU: the convolution that each layer uses, and how threads share a batch.
+
+Nothing here changes what is computed, beyond rounding: docs/performance.md has the errors and the times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quatnet.errors import UsageError
+from quatnet.nn.layers import Conv2d, Flatten, Layer, Parallel, QuaternionFlatten, Sequential
+from quatnet.nn.layers.winograd import F2, F4, Winograd
+from quatnet.threads import Threads
+
+CONVOLUTIONS = ("auto", "im2col", "winograd")
+FEWEST_CHANNELS = 16
+"""Below this many input channels the inner loops of the transforms are too short to pay."""
+
+
+def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...], conv: str) -> None:
+    """Set the algorithm of every convolution: `auto`, `im2col`, or `winograd` wherever it applies.
+
+    Winograd applies to 3x3 kernels with stride 1 and padding 1 on maps of even height and width: F(4x4, 3x3) where both
+    are multiples of 4, else F(2x2, 3x3). `auto` takes it where it is faster: from 16 input channels on.
+    """
+    if conv not in CONVOLUTIONS:
+        raise UsageError(f"conv: {conv!r} given; allowed are {', '.join(CONVOLUTIONS)}")
+    shape = input_shape
+    for layer in layers.values():
+        if isinstance(layer, Conv2d) and _uses_winograd(layer, shape, conv):
+            layer.algorithm = Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2)
+        shape = layer.output_shape(shape)
+
+
+def share_among_threads(layers: Mapping[str, Layer], threads: Threads) -> Layer:
+    """Return the layers in sequence, with those before the flattening, if they convolve, on all threads."""
+    names = list(layers)
+    flatten = next((k for k, name in enumerate(names) if isinstance(layers[name], Flatten | QuaternionFlatten)), 0)
+    if threads.count == 1 or not any(isinstance(layers[name], Conv2d) for name in names[:flatten]):
+        return Sequential(layers)
+    trunk = Sequential({name: layers[name] for name in names[:flatten]})
+    return Sequential({"trunk": Parallel(trunk, threads), **{name: layers[name] for name in names[flatten:]}})
+
+
+def _uses_winograd(layer: Conv2d, shape: tuple[int, ...], conv: str) -> bool:
+    usual = (layer.kernel, layer.stride, layer.padding) == (3, 1, 1)
+    if conv == "im2col" or not usual or shape[0] % 2 or shape[1] % 2:
+        return False
+    return conv == "winograd" or layer.inputs >= FEWEST_CHANNELS
