@@ -28,7 +28,6 @@ class Entry:
     shape: tuple[int, int, int]
     classes: int
     where: str
-    nets: tuple[str, ...]
     licence: str
 
 
@@ -50,7 +49,6 @@ def entries(data_dir: Path | None = None) -> list[Entry]:
             shape=known.shape,
             classes=len(known.class_names),
             where=_where(known, data_dir),
-            nets=known.nets,
             licence=known.licence,
         )
         for known in DESCRIPTIONS.values()

@@ -11,9 +11,9 @@ from quatnet.data import cifar, preprocess, shapes
 class Description:
     """What one named data set is.
 
-    `mean`, `std`: per channel, of the images scaled to [0, 1]. `nets`: the architectures it is the default
-    of. `stand_in`: the built-in set to use where this one cannot be had. `first_labels`: how the official
-    training labels begin, by which a folder of idx files is told apart. `layout`: how a CIFAR is stored.
+    `mean`, `std`: per channel, of the images scaled to [0, 1]. `stand_in`: the built-in set to use where this
+    one cannot be had. `first_labels`: how the official training labels begin, by which a folder of idx files
+    is told apart. `layout`: how a CIFAR is stored.
     """
 
     name: str
@@ -26,7 +26,6 @@ class Description:
     std: tuple[float, ...]
     licence: str
     augment: bool = False
-    nets: tuple[str, ...] = ()
     stand_in: str = ""
     first_labels: tuple[int, ...] = ()
     layout: cifar.Layout | None = None
@@ -68,7 +67,6 @@ _ALL = (
         mean=preprocess.MNIST_MEAN,
         std=preprocess.MNIST_STD,
         licence="CC BY-SA 3.0",
-        nets=("lenet-300-100", "lenet-12"),
         stand_in="mnist-mini",
         first_labels=(5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
     ),
@@ -96,7 +94,6 @@ _ALL = (
         std=preprocess.CIFAR_STD,
         licence="none stated; cite Krizhevsky 2009",
         augment=True,
-        nets=("conv-2", "conv-4", "conv-6", "resnet-18", "vgg-16"),
         stand_in="shapes",
         layout=cifar.CIFAR10,
     ),

@@ -177,7 +177,6 @@ def test_pickles_are_not_listed_as_a_data_set(tmp_path):
 
 def test_the_list_has_the_facts_of_every_set(tmp_path):
     by_name = {entry.name: entry for entry in data.entries(tmp_path)}
-    assert by_name["mnist"].nets == ("lenet-300-100", "lenet-12")
     assert by_name["cifar100"].classes == len(set(DESCRIPTIONS["cifar100"].class_names)) == 100
     assert by_name["fashion-mnist"].licence == "MIT"
     assert by_name["cifar10"].shape == (32, 32, 3)
