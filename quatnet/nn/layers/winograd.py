@@ -27,7 +27,7 @@ Slices: TypeAlias = Sequence[np.ndarray] | np.ndarray
 Step: TypeAlias = Callable[[Slices, Slices, np.ndarray], None]
 """`step(source, target, scratch)`: target = matrix @ source, slice by slice; scratch holds two more slices."""
 
-GROUP_BYTES = 4 << 20
+GROUP_BYTES = 2 << 20
 """Size of the transformed input of a group of images: more leaves the caches, less lets threads wait for each other."""
 
 
@@ -239,10 +239,8 @@ class Winograd:
         tile_rows = [*(phases[i][:, :, :-1] for i in range(m)), *(phases[i][:, :, 1:] for i in range(2))]
         self.tile.input(tile_rows, half, self._take("scratch", (2, *half.shape[1:]), x.dtype))
         v = self._take("v", (edge, edge, n, rows, columns, c), x.dtype)
-        scratch = self._take("scratch", (2, *v.shape[2:]), x.dtype)
-        for source, target in zip(half, v, strict=True):
-            tile_columns = [*(source[j][:, :, :-1] for j in range(m)), *(source[j][:, :, 1:] for j in range(2))]
-            self.tile.input(tile_columns, target, scratch)
+        tile_columns = [*(half[:, j, :, :, :-1] for j in range(m)), *(half[:, j, :, :, 1:] for j in range(2))]
+        self.tile.input(tile_columns, v.swapaxes(0, 1), self._take("scratch", (2, edge, *v.shape[2:]), x.dtype))
         return v
 
     def _transpose_input(self, dv: np.ndarray, dx: np.ndarray) -> None:
@@ -251,17 +249,18 @@ class Winograd:
         m, edge = self.tile.m, self.tile.m + 2
         rows, columns = h // m, w // m
         half = self._take("half", (edge, m, n, rows, columns + 1, c), dx.dtype)
-        overlap = self._take("overlap", (2, *dv.shape[2:]), dx.dtype)
+        overlap = self._take("overlap", (2, edge, *dv.shape[2:]), dx.dtype)
         scratch = self._take("scratch", overlap.shape, dx.dtype)
         half[:, :, :, :, -1] = 0
-        for source, target in zip(dv, half, strict=True):
-            self.tile.input_transposed(source, [*(target[j][:, :, :-1] for j in range(m)), *overlap], scratch)
-            target[:2, :, :, 1:] += overlap
+        tile_columns = [*(half[:, j, :, :, :-1] for j in range(m)), *overlap]
+        self.tile.input_transposed(dv.swapaxes(0, 1), tile_columns, scratch)
+        half[:, :2, :, :, 1:] += overlap.swapaxes(0, 1)
         phases = self._take("phases", (m, m, n, rows + 1, columns + 1, c), dx.dtype)
         overlap = self._take("overlap", (2, *half.shape[1:]), dx.dtype)
         scratch = self._take("scratch", overlap.shape, dx.dtype)
         phases[:, :, :, -1] = 0
-        self.tile.input_transposed(half, [*(phases[i][:, :, :-1] for i in range(m)), *overlap], scratch)
+        tile_rows = [*(phases[i][:, :, :-1] for i in range(m)), *overlap]
+        self.tile.input_transposed(half, tile_rows, scratch)
         phases[:2, :, :, 1:] += overlap
         for i, (there_i, here_i) in enumerate(self._phases(rows)):
             for j, (there_j, here_j) in enumerate(self._phases(columns)):
@@ -272,12 +271,12 @@ class Winograd:
         m = self.tile.m
         half = self._take("half", (m, *product.shape[1:]), y.dtype)
         self.tile.output(product, half, self._take("scratch", (2, *product.shape[1:]), y.dtype))
-        pixels = self._take("phases", (m, *product.shape[2:]), y.dtype)
-        scratch = self._take("scratch", (2, *product.shape[2:]), y.dtype)
+        pixels = self._take("phases", (m, m, *product.shape[2:]), y.dtype)
+        scratch = self._take("scratch", (2, m, *product.shape[2:]), y.dtype)
+        self.tile.output(half.swapaxes(0, 1), pixels.swapaxes(0, 1), scratch)
         for i in range(m):
-            self.tile.output(half[i], pixels, scratch)
             for j in range(m):
-                y[:, i::m, j::m] = pixels[j]
+                y[:, i::m, j::m] = pixels[i, j]
 
     def _transpose_output(self, dy: np.ndarray) -> np.ndarray:
         """dM = A dy A' for every tile, as (edge, edge, n, tile rows, tile columns, out)."""
@@ -290,9 +289,8 @@ class Winograd:
         half = self._take("half", (edge, *pixels.shape[1:]), dy.dtype)
         self.tile.output_transposed(pixels, half, self._take("scratch", (2, *pixels.shape[1:]), dy.dtype))
         product = self._take("m", (edge, edge, *pixels.shape[2:]), dy.dtype)
-        scratch = self._take("scratch", (2, *product.shape[2:]), dy.dtype)
-        for source, target in zip(half, product, strict=True):
-            self.tile.output_transposed(source, target, scratch)
+        scratch = self._take("scratch", (2, edge, *product.shape[2:]), dy.dtype)
+        self.tile.output_transposed(half.swapaxes(0, 1), product.swapaxes(0, 1), scratch)
         return product
 
     def _phases(self, tiles: int) -> list[tuple[slice, slice]]:
