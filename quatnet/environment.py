@@ -11,12 +11,13 @@ from typing import Any
 import threadpoolctl
 
 import quatnet
+from quatnet import backend
 
 PACKAGES = ("numpy", "scipy", "click", "pooch", "rich", "threadpoolctl", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def describe(device: str) -> dict[str, Any]:
-    """Return the environment as a JSON object; `device` is cpu or gpu as it was chosen."""
+    """Return the environment as a JSON object; of `device`, what was chosen and the array library that it means."""
     return {
         "quatnet": quatnet.__version__,
         "python": platform.python_version(),
@@ -30,6 +31,7 @@ def describe(device: str) -> dict[str, Any]:
             if pool["user_api"] == "blas"
         ],
         "device": device,
+        "arrays": backend.select(device).__name__,
     }
 
 

@@ -12,14 +12,15 @@ from quatnet.errors import DataError, UsageError
 def read_images(path: Path, shape: tuple[int, int, int], *, invert: bool = False) -> list[tuple[str, np.ndarray]]:
     """Return the images of a file as (name, uint8 or float32 array of `shape` (h, w, c)) pairs.
 
-    A picture is converted to the channels of `shape` and resized to its height and width (bilinear). An .npy array
+    A picture is laid on white where it is transparent, converted to the channels of `shape` and resized to its height
+    and width (bilinear). An .npy array
     must have the shape (h, w), (h, w, c), (n, h, w) or (n, h, w, c); its images are named PATH[0], PATH[1], ... .
 
     Raises DataError for a missing or damaged file, UsageError for an array of another shape or type.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return _read_npy(path, shape, invert)
     return [(str(path), _read_picture(path, shape, invert))]
 
@@ -34,7 +35,13 @@ def _read_picture(path: Path, shape: tuple[int, int, int], invert: bool) -> np.n
         raise UsageError(f"{path}: the network reads images of {channels} channels; give them as .npy")
     try:
         with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("L" if channels == 1 else "RGB")
+            upright = ImageOps.exif_transpose(picture)
+            if upright.has_transparency_data:
+                white = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(white, upright.convert("RGBA"))
+            if upright.mode.startswith("I"):  # 16 bits, which convert() would clip
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            upright = upright.convert("L" if channels == 1 else "RGB")
             resized = upright.resize((width, height), Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable picture ({error})") from None

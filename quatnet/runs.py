@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.files import read_json, read_npz, sha256, write_bytes, write_json, write_npz
+from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, write_bytes, write_json, write_npz
 from quatnet.pruning.masks import Masks
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.training import EpochResult, Position, Progress, TrainingData
@@ -64,7 +64,8 @@ class Checkpoint:
 class DataDescription:
     """What a run must know of its data to be resumed on the same, and to classify images without it.
 
-    `fingerprint` is a hash of the training and test images and labels; `mean` and `std` normalise images, per channel.
+    `fingerprint` is a hash of all images and labels, those held out for validation included; `mean` and `std` normalise
+    images, per channel.
     """
 
     fingerprint: str
@@ -80,7 +81,8 @@ class DataDescription:
         """Describe a data set as it is cut for a training."""
         d = data.dataset
         digest = hashlib.sha256()
-        for array in (d.x_train, d.y_train, d.x_test, d.y_test):
+        held_out = [array for array in (data.x_validation, data.y_validation) if array is not None]
+        for array in (d.x_train, d.y_train, d.x_test, d.y_test, *held_out):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return cls(digest.hexdigest()[:16], len(d.y_train), len(d.y_test), d.input_shape, d.class_names, d.mean, d.std)
@@ -107,7 +109,7 @@ class Run:
             self.train_settings = TrainSettings(**config["train"])
             self.prune_settings = PruneSettings(**config["prune"]) if config["prune"] else None
             self.data = DataDescription.from_json(config["data"])
-        except (KeyError, TypeError, UsageError) as error:
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise RunError(f"{path / 'config.json'}: not the settings of a run ({error})") from None
 
     @classmethod
@@ -186,12 +188,21 @@ class Run:
         masks.save(folder / "mask.npz")
         checksums = {name: sha256(folder / name) for name in ("weights.npz", "mask.npz")}
         write_json(folder / "result.json", {**asdict(result), "sha256": checksums})
-        write_bytes(self.path / "results.csv", self._csv().encode())
+        self.write_results()
+
+    def write_results(self) -> None:
+        """Bring results.csv up to date with the finished rounds, if it is not."""
+        path, content = self.path / "results.csv", self._csv().encode()
+        if not path.is_file() or path.read_bytes() != content:
+            write_bytes(path, content)
 
     def load_round(self, position: Position) -> tuple[dict[str, np.ndarray], Masks]:
         """Return the weights and masks of a finished round; a RunError if a file is not the one that was written."""
         folder = self.folder(position)
-        checksums = read_json(folder / "result.json").get("sha256", {})
+        result = read_json(folder / "result.json")
+        checksums = result.get("sha256") if isinstance(result, dict) else None
+        if not isinstance(checksums, dict):
+            raise RunError(f"{folder / 'result.json'}: not the result of a round (it has no checksums)")
         for name in ("weights.npz", "mask.npz"):
             if not (folder / name).is_file():
                 raise RunError(f"{folder / name} is missing")
@@ -222,12 +233,14 @@ class Run:
         line whose checkpoint was never written is dropped by the next one.
         """
         metrics = self.path / "metrics.jsonl"
-        length = self._metrics_length()
+        length = min(self._metrics_length(), metrics.stat().st_size if metrics.exists() else 0)
         line = json.dumps({"phase": PHASES[position.phase], "round": position.round, **_epoch(progress.last)}) + "\n"
         with metrics.open("r+b" if metrics.exists() else "w+b") as file:
             file.truncate(length)
             file.seek(length)
             file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
             length = file.tell()
         state = {
             "phase": position.phase,
@@ -261,16 +274,19 @@ class Run:
         path = self.path / "metrics.jsonl"
         if not path.is_file():
             return []
-        return [json.loads(line) for line in path.read_bytes()[: self._metrics_length()].splitlines()]
+        try:
+            return [json.loads(line) for line in path.read_bytes()[: self._metrics_length()].splitlines()]
+        except ValueError as error:
+            raise RunError(f"{path}: not readable as one JSON object per line ({error})") from None
 
     def _metrics_length(self) -> int:
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return 0
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return int(json.loads(str(archive["state"]))["metrics_length"])
-        except (OSError, ValueError, KeyError) as error:
+        except (*NPZ_ERRORS, TypeError) as error:
             raise RunError(f"{path}: not a checkpoint ({error})") from None
 
     def _csv(self) -> str:

@@ -5,6 +5,7 @@ Each field is an option of the command line by the same name. A value out of ran
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -155,15 +156,15 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UsageError(f"{_option(name)}: {value!r} given; allowed are {', '.join(allowed)}")
 
 
-def _range(name: str, value: float | None, low: float, high: float | None = None, *, open_below: bool = False) -> None:
-    """Raise a UsageError unless low <= value < high (low < value with `open_below`; stop_below may reach 100)."""
+def _range(name: str, value: float | None, low: float, high: float = math.inf, *, open_below: bool = False) -> None:
+    """Raise a UsageError unless low <= value < high (low < value with `open_below`)."""
     if value is None:
         return
     above = value > low if open_below else value >= low
-    if above and (high is None or value < high):
+    if above and value < high:
         return
     wanted = f"more than {low:g}" if open_below else f"{low:g} or more"
-    below = "" if high is None else f" and less than {high:g}"
+    below = f" and less than {high:g}" if high < math.inf or value == math.inf else ""
     raise UsageError(f"{_option(name)}: {value:g} given; {wanted}{below} is needed")
 
 

@@ -120,7 +120,7 @@ def train(
     while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
         started = time.perf_counter()
         loss = train_epoch(network, optimizer, data.dataset, settings, position, progress.epochs, after_step)
-        progress = _evaluated(network, data, settings, progress, loss, started)
+        progress = _evaluated(network, data, settings, position, progress, loss, started)
         after_epoch(progress)
     if progress.reported is None:
         raise ValueError("progress: no epoch is left to train and none was trained")
@@ -158,15 +158,12 @@ def train_epoch(
             logits, backward = network.forward(_input(network, dataset, images))
             labels = to_device(dataset.y_train[batch], network.parameters.xp)
             loss, dlogits = softmax_cross_entropy(logits, labels)
-            backward(dlogits)
+            backward(dlogits, inputs=False)
             optimizer.step(rate)
             total = total + loss.astype(np.float64) * len(batch)
             after_step(step, len(starts))
     mean = float(total) / len(order)
-    if not math.isfinite(mean):
-        raise RunError(
-            f"the training loss is {mean} in epoch {epoch + 1} of round {position.round}: try a --rate below {rate:g}"
-        )
+    _check_finite("training", mean, epoch + 1, settings, position)
     return mean
 
 
@@ -175,12 +172,13 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy in percent on raw images (n, h, w, c)."""
     loss, hits = 0.0, 0
-    for start in range(0, len(labels), EVALUATION_BATCH):
-        part = slice(start, start + EVALUATION_BATCH)
-        logits = network.predict(_input(network, preprocessing, images[part]))
-        target = to_device(labels[part], network.parameters.xp)
-        loss += float(softmax_cross_entropy(logits, target)[0]) * len(labels[part])
-        hits += int((logits.argmax(axis=1) == target).sum())
+    with np.errstate(over="ignore", invalid="ignore"):  # the loss says what has diverged
+        for start in range(0, len(labels), EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            logits = network.predict(_input(network, preprocessing, images[part]))
+            target = to_device(labels[part], network.parameters.xp)
+            loss += float(softmax_cross_entropy(logits, target)[0]) * len(labels[part])
+            hits += int((logits.argmax(axis=1) == target).sum())
     return loss / len(labels), 100 * hits / len(labels)
 
 
@@ -200,21 +198,37 @@ def _input(network: Network, preprocessing: Preprocessing, images: np.ndarray) -
 
 
 def _evaluated(
-    network: Network, data: TrainingData, settings: TrainSettings, progress: Progress, loss: float, started: float
+    network: Network,
+    data: TrainingData,
+    settings: TrainSettings,
+    position: Position,
+    progress: Progress,
+    loss: float,
+    started: float,
 ) -> Progress:
     """Return the progress after one more epoch of training with mean loss `loss`."""
-    dataset = data.dataset
+    dataset, epoch = data.dataset, progress.epochs + 1
     test_loss, accuracy = evaluate(network, dataset, dataset.x_test, dataset.y_test)
+    _check_finite("test", test_loss, epoch, settings, position)
     validation_loss = None
     if data.x_validation is not None and data.y_validation is not None:
         validation_loss, _ = evaluate(network, dataset, data.x_validation, data.y_validation)
-    epoch = progress.epochs + 1
+        _check_finite("validation", validation_loss, epoch, settings, position)
     seconds = time.perf_counter() - started
     last = EpochResult(epoch, loss, test_loss, accuracy, seconds, validation_loss)
     progress = replace(progress, epochs=epoch, last=last)
     if settings.patience and _improves(last, progress.best):
         return replace(progress, best=last, best_value=to_host(network.parameters.value).copy())
     return progress
+
+
+def _check_finite(kind: str, loss: float, epoch: int, settings: TrainSettings, position: Position) -> None:
+    """Raise a RunError for an infinite or undefined loss; `epoch` is counted from 1."""
+    if not math.isfinite(loss):
+        raise RunError(
+            f"the {kind} loss is {loss} in epoch {epoch} of round {position.round}:"
+            f" try a --rate below {settings.learning_rate(epoch - 1):g}"
+        )
 
 
 def _improves(last: EpochResult, best: EpochResult | None) -> bool:

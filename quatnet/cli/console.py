@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from quatnet.pruning.lab import Listener
-from quatnet.runs import PHASES, RoundResult
+from quatnet.runs import PHASES, RoundResult, Run
 from quatnet.training import Position
 from quatnet.training import Progress as TrainingProgress
 
@@ -23,21 +23,22 @@ class Output:
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
-        self.console = Console(stderr=as_json, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
+        self.console = Console(stderr=as_json, quiet=quiet, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def say(self, text: str = "") -> None:
         """Print a line."""
         self.console.print(text)
 
     def table(self, columns: list[str], rows: list[list[str]]) -> None:
-        """Print a table, all columns but the first aligned to the right; never cut to the window."""
-        widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
-        for row in [columns, *rows]:
-            cells = [
-                cell.rjust(width) if k else cell.ljust(width)
-                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            self.console.print("  ".join(cells).rstrip(), style="bold" if row is columns else None)
+        """Print a table, columns of numbers aligned to the right; never cut to the window."""
+        cells = [columns, *rows]
+        for k in range(len(columns)):
+            width = max(len(row[k]) for row in cells)
+            is_number = all(row[k] == "-" or (row[k][:1].isdigit() and ", " not in row[k]) for row in rows)
+            align = str.rjust if is_number else str.ljust
+            cells = [[*row[:k], align(row[k], width), *row[k + 1 :]] for row in cells]
+        for index, row in enumerate(cells):
+            self.console.print("  ".join(row).rstrip(), style=None if index else "bold")
 
     def finish(self, value: dict[str, Any]) -> None:
         """Print the JSON object, if it is asked for."""
@@ -47,22 +48,34 @@ class Output:
 
 def weights_left(percent: float, dense_percent: float) -> str:
     """Say how many weights are left, in percent of the real network, and how many of the network's own are pruned."""
-    return f"weights left {percent:.3g} % (pruned {100 * (1 - percent / dense_percent):.3g} %)"
+    return f"weights left {share(percent)} (pruned {pruned(percent, dense_percent)})"
+
+
+def pruned(percent: float, dense_percent: float) -> str:
+    """Say how many of the network's own parameters are pruned."""
+    return share(max(0.0, 100 * (1 - percent / dense_percent)))
+
+
+def share(percent: float) -> str:
+    """Write a percentage with one decimal, below 1 % with two digits."""
+    return f"{percent:#.2g} %" if 1e-6 < percent < 0.95 else f"{percent:.1f} %"
 
 
 class Follower:
     """Shows an experiment's progress; use as a context manager and give `listener` to the experiment."""
 
-    def __init__(self, output: Output, epochs: int, dense_percent: float) -> None:
+    def __init__(self, output: Output, run: Run, dense_percent: float, rounds: int = 0) -> None:
         self._output = output
-        self._epochs = epochs
+        self._run = run
+        self._epochs = run.train_settings.epochs
         self._dense_percent = dense_percent
+        self._rounds = rounds
         self._refreshed = 0.0
         self._task: TaskID | None = None
         self._epochs_done = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[status]}"),
@@ -78,6 +91,10 @@ class Follower:
         )
 
     def __enter__(self) -> Follower:
+        begun = self._run.load_checkpoint()
+        if begun is not None and not self._run.is_finished(begun.position):
+            self._epochs_done = begun.progress.epochs
+            self._output.say(f"resuming {self._name(begun.position)} after epoch {self._epochs_done}/{self._epochs}")
         if self._shows_bar:
             self._bar.start()
         return self
@@ -85,6 +102,11 @@ class Follower:
     def __exit__(self, *exception: object) -> None:
         if self._shows_bar:
             self._bar.stop()
+
+    def _name(self, position: Position) -> str:
+        search = "search " if PHASES[position.phase] == "search" else ""
+        total = f"/{self._rounds}" if self._rounds else ""
+        return f"{search}round {position.round:{len(str(self._rounds))}d}{total}"
 
     def _step(self, batch: int, batches: int) -> None:
         now = time.monotonic()
@@ -100,14 +122,15 @@ class Follower:
         if last is None:
             return
         self._epochs_done = progress.epochs
-        name = f"{'search ' if PHASES[position.phase] == 'search' else ''}round {position.round}"
-        status = f"loss {last.loss:.4f}  accuracy {last.accuracy:.2f} %  {weights_left(percent, self._dense_percent)}"
+        name = self._name(position)
+        status = f"loss {last.loss:.4f}  accuracy {last.accuracy:.2f} %"
         if self._shows_bar:
             if self._task is None:
                 self._task = self._bar.add_task(name, total=self._epochs, status=status)
             self._bar.update(self._task, completed=progress.epochs, description=name, status=status)
         else:
-            self._output.say(f"{name}  epoch {last.epoch}/{self._epochs}  {status}  {last.seconds:.1f} s")
+            left = weights_left(percent, self._dense_percent)
+            self._output.say(f"{name}  epoch {last.epoch}/{self._epochs}  {status}  {left}  {last.seconds:.1f} s")
 
     def _finished(self, position: Position, result: RoundResult) -> None:
         if self._task is not None:
@@ -115,8 +138,5 @@ class Follower:
             self._task = None
         self._epochs_done = 0
         if self._shows_bar:
-            search = "search " if PHASES[position.phase] == "search" else ""
-            self._output.say(
-                f"{search}round {result.round:2d}  accuracy {result.accuracy:.2f} %  "
-                f"{weights_left(result.weights_left, self._dense_percent)}"
-            )
+            left = weights_left(result.weights_left, self._dense_percent)
+            self._output.say(f"{self._name(position)}  accuracy {result.accuracy:.2f} %  {left}")

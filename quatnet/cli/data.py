@@ -13,11 +13,16 @@ from quatnet.cli import options
 from quatnet.cli.console import Output
 from quatnet.data import entries, load
 from quatnet.data import fetch as download
+from quatnet.nn.models import ARCHITECTURES
 
 
 @click.group()
 def data() -> None:
-    """List, fetch and show data sets."""
+    """List, fetch and show data sets.
+
+    \b
+    Example: quatnet data list
+    """
 
 
 @data.command("list")
@@ -33,19 +38,17 @@ def list_(data_dir: Path, as_json: bool, quiet: bool) -> None:
     output = Output(as_json=as_json, quiet=quiet)
     found = entries(data_dir)
     output.table(
-        ["name", "train", "test", "images", "classes", "where", "licence"],
+        ["name", "train", "test", "images", "classes", "where"],
         [
-            [e.name, f"{e.train_images:,}", f"{e.test_images:,}", _shape(e.shape), str(e.classes), e.where, e.licence]
+            [e.name, f"{e.train_images:,}", f"{e.test_images:,}", _shape(e.shape), str(e.classes), e.where]
             for e in found
         ],
     )
     output.say()
     for e in found:
-        default = f" (default for {', '.join(e.nets)})" if e.nets else ""
-        output.say(f"{e.name}: {e.description}{default}")
-    output.say(
-        "any other: --dataset PATH, an .npz file with x_train, y_train, x_test, y_test, or files in these formats"
-    )
+        output.say(f"{e.name}: {e.description}{_use(e.name)}; licence: {e.licence}")
+    output.say("any other: --dataset PATH, an .npz file with x_train, y_train, x_test, y_test,")
+    output.say("or files in the format of MNIST or CIFAR")
     keys = ("name", "description", "train_images", "test_images", "shape", "classes", "where", "licence")
     output.finish({"data_dir": str(data_dir), "datasets": [{key: getattr(e, key) for key in keys} for e in found]})
 
@@ -56,7 +59,9 @@ def list_(data_dir: Path, as_json: bool, quiet: bool) -> None:
 @options.json_option
 @options.quiet_option
 def fetch(names: tuple[str, ...], data_dir: Path, as_json: bool, quiet: bool) -> None:
-    """Download data sets from their public mirrors, with checksums; partial files are resumed.
+    """Download data sets from their public mirrors.
+
+    Checksums are verified; partial files are resumed.
 
     \b
     Example: quatnet data fetch mnist
@@ -85,7 +90,7 @@ def show(name_or_path: str, data_dir: Path, as_json: bool, quiet: bool) -> None:
     d = load(name_or_path, data_dir=data_dir)
     train = np.bincount(d.y_train, minlength=d.classes)
     test = np.bincount(d.y_test, minlength=d.classes)
-    output.say(f"{d.name}, from {d.source}")
+    output.say(f"{d.name}: {d.source}")
     output.say(
         f"{len(d.y_train):,} training and {len(d.y_test):,} test images of {_shape(d.input_shape)}, {d.x_train.dtype}"
     )
@@ -143,6 +148,14 @@ class _DownloadBars:
         if file not in self._tasks:
             self._tasks[file] = self._bars.add_task(file, total=total)
         self._bars.update(self._tasks[file], completed=done, total=total)
+
+
+def _use(name: str) -> str:
+    default = [a.name for a in ARCHITECTURES.values() if a.default_dataset == name]
+    paper = [a.name for a in ARCHITECTURES.values() if a.paper_dataset == name]
+    if default:
+        return f" (default of {', '.join(default)})"
+    return f" (the paper's for {', '.join(paper)})" if paper else ""
 
 
 def _shape(shape: tuple[int, int, int]) -> str:

@@ -18,7 +18,8 @@ from quatnet.runs import Run
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round.  [default: the last]")
-@options.size_options
+@click.option("--train-size", type=int, help="Measure also on N training images, class-balanced.  [default: none]")
+@click.option("--test-size", type=int, help="Measure on N test images, class-balanced.  [default: the run's]")
 @options.compute_options
 @options.data_dir_option
 @options.json_option
@@ -34,10 +35,10 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Measure RUN's accuracy on the test set again; with --train-size also on that many training images.
+    """Measure RUN's accuracy on the test set again.
 
     \b
-    Example: quatnet evaluate runs/lenet-quaternion-mnist-mini-seed0-44136fa3 --round 5
+    Example: quatnet evaluate runs/lenet-real-mnist-mini-seed0-44136fa3 --round 5
     """
     output = Output(as_json=as_json, quiet=quiet)
     opened = Run(run)

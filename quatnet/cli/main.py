@@ -17,7 +17,7 @@ from quatnet.cli.predict import predict
 from quatnet.cli.prune import prune
 from quatnet.cli.runs import runs
 from quatnet.cli.train import train
-from quatnet.errors import QuatnetError
+from quatnet.errors import QuatnetError, RunError
 
 INTERRUPTED = 130
 
@@ -37,6 +37,10 @@ class Group(click.Group):
         ctx.meta["arguments"] = given
         return ctx
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of their use."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         before = signal.signal(signal.SIGTERM, _interrupt)
@@ -46,22 +50,27 @@ class Group(click.Group):
             _fail(str(error), error.exit_code)
         except click.UsageError as error:
             _fail_usage(error)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), RunError.exit_code)
         except KeyboardInterrupt:
-            command = shlex.join(["quatnet", *ctx.meta.get("resume", ctx.meta["arguments"])])
-            click.echo(f"\nInterrupted. The last finished epoch is saved; to go on: {command}", err=True)
+            command = f"{ctx.info_name} {shlex.join(ctx.meta.get('resume', ctx.meta['arguments']))}"
+            saved = "the last finished epoch is saved; " if ctx.invoked_subcommand in ("train", "prune") else ""
+            click.echo(f"\nInterrupted; {saved}to go on: {command}", err=True)
             ctx.exit(INTERRUPTED)
         finally:
             signal.signal(signal.SIGTERM, before)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group("quatnet", cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="quatnet")
 def main() -> None:
     """Train image classifiers with real or quaternion weights, and prune them round by round.
 
     \b
-    quatnet train --arch lenet --quaternion     train the dense network
-    quatnet prune --rounds 20                   prune it, 20 % of the weights left a round
+    Examples: quatnet train --arch lenet --quaternion    train the dense network
+              quatnet prune --rounds 20                  prune it, 20 % a round
     """
 
 
@@ -72,8 +81,8 @@ for command in (train, prune, evaluate, predict, models, data, runs):
 def _fail_usage(error: click.UsageError) -> NoReturn:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         raise error
-    hint = f" ({error.ctx.command_path} --help)" if error.ctx else ""
-    _fail(error.format_message() + hint, error.exit_code)
+    hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+    _fail(error.format_message().rstrip(".") + hint, error.exit_code)
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

@@ -17,7 +17,9 @@ from quatnet.nn.models import ARCHITECTURES, Architecture, count_parameters, lay
 @options.json_option
 @options.quiet_option
 def models(classes: int, as_json: bool, quiet: bool) -> None:
-    """List the architectures (the paper's Table 1) with exact counts, for MNIST or CIFAR images.
+    """List the architectures (the paper's Table 1) and their sizes.
+
+    Counted for images of MNIST (lenets) or CIFAR (convs).
 
     \b
     Example: quatnet models --classes 100
@@ -25,13 +27,11 @@ def models(classes: int, as_json: bool, quiet: bool) -> None:
     output = Output(as_json=as_json, quiet=quiet)
     rows = [_row(arch, quaternion, classes) for arch in ARCHITECTURES.values() for quaternion in (False, True)]
     output.table(
-        ["architecture", "algebra", "convolutions", "hidden", "conv", "weights", "biases", "parameters", "of real"],
+        ["architecture", "algebra", "conv", "weights", "biases", "parameters", "of real"],
         [
             [
                 row["arch"],
                 row["algebra"],
-                row["convolutions"] or "-",
-                row["hidden"],
                 f"{row['conv_parameters']:,}" if row["conv_parameters"] else "-",
                 f"{row['weights']:,}",
                 f"{row['biases']:,}",
@@ -42,10 +42,23 @@ def models(classes: int, as_json: bool, quiet: bool) -> None:
         ],
     )
     output.say()
-    output.say("convolutions are 3x3, 2x2 max pooling after each block |; lenet is lenet-300-100")
-    output.say("batch 60, Adam; epochs and rate: " + ", ".join(
-        f"{a.name} {a.epochs}, {a.rate:g}" for a in ARCHITECTURES.values()
-    ))  # fmt: skip
+    output.table(
+        ["architecture", "convolutions", "hidden", "images", "epochs", "rate"],
+        [
+            [
+                row["arch"],
+                row["convolutions"] or "-",
+                row["hidden"],
+                "x".join(map(str, row["input_shape"])),
+                str(row["epochs"]),
+                f"{row['rate']:g}",
+            ]
+            for row in rows[::2]
+        ],
+    )
+    output.say()
+    output.say("conv: parameters of the convolutions, which are 3x3; 2x2 max pooling at |")
+    output.say("trained with Adam and batches of 60; lenet is lenet-300-100")
     output.finish({"models": rows})
 
 

@@ -39,8 +39,7 @@ data_dir_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     envvar="QUATNET_DATA",
     default=default_data_dir,
-    show_default="$QUATNET_DATA or ~/.cache/quatnet-data",
-    help="Where data sets are kept.",
+    help="Where data sets are kept.  [default: $QUATNET_DATA or ~/.cache/quatnet-data]",
 )
 runs_dir_option = click.option(
     "--runs-dir",
@@ -73,7 +72,7 @@ training_options = _apply(
         click.option("--init", type=click.Choice(list(INITIALIZERS)), help="Initial weights.  [default: paper]"),
         click.option("--epochs", type=int, help="Of every training.  [default: 40; lenet-12: 20; conv-6: 60]"),
         click.option("--batch-size", type=int, help="Images per step.  [default: 60]"),
-        click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="[default: adam]"),
+        click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Of every training.  [default: adam]"),
         click.option(
             "--rate",
             type=float,

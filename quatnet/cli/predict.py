@@ -33,12 +33,13 @@ def predict(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say what RUN's network sees in IMAGES: PNG or JPEG files, or .npy arrays of one or more images.
+    """Say what RUN's network sees in IMAGES.
 
-    Pictures are converted to the size and the channels that the network was trained on.
+    IMAGES are PNG or JPEG files, converted to the size and the channels that the network was trained on, or .npy arrays
+    of one or more images.
 
     \b
-    Example: quatnet predict runs/lenet-quaternion-mnist-mini-seed0-44136fa3 seven.png
+    Example: quatnet predict runs/lenet-real-mnist-mini-seed0-44136fa3 seven.png
     """
     output = Output(as_json=as_json, quiet=quiet)
     opened = Run(run)

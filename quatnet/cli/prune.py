@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from quatnet.cli import options
-from quatnet.cli.console import Follower, Output, weights_left
+from quatnet.cli.console import Follower, Output, pruned, share, weights_left
 from quatnet.cli.summary import algebra, dense_percent, introduce, summary
-from quatnet.errors import UsageError
 from quatnet.experiment import reopen, start
+from quatnet.nn.models import architecture
 from quatnet.pruning import lottery
 from quatnet.pruning.lab import Lab
 from quatnet.report.figures import save_curve
-from quatnet.runs import RoundResult, Run, list_runs
+from quatnet.runs import RoundResult, Run, check_same_settings, list_runs
 from quatnet.settings import PruneSettings, TrainSettings
 
 PRUNING = ("rounds", "amount", "criterion", "protocol", "rewind_epoch", "fresh_optimizer", "stop_below")
@@ -45,9 +46,10 @@ def prune(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Prune RUN, the newest run, or with --arch a new run; the same command again resumes or shows it.
+    """Prune a network round by round.
 
-    The options from --arch on describe a new run; RUN keeps the settings it was made with.
+    Prunes RUN, or the newest run, or with --arch a new run; the same command again resumes or shows it. The options
+    from --arch on describe a new run; RUN keeps the settings it was made with.
 
     \b
     Examples: quatnet prune --rounds 20
@@ -56,14 +58,15 @@ def prune(
     output = Output(as_json=as_json, quiet=quiet)
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
     training = options.given(settings)
-    if run is None and arch is None:
-        run = _newest(output, runs_dir)
+    if arch is not None:
+        training = {"arch": architecture(arch).name, **training}
+    elif run is None:
+        run = _newest(ctx, output, runs_dir)
     if run is not None:
-        lab = _existing(run, arch, training, pruning, data_dir, device)
-        ctx.meta["resume"] = _with_run(ctx.meta["arguments"], run)
+        lab = _existing(run, training, pruning, data_dir, device)
         output.say(f"pruning the run {run}")
     else:
-        default = {"arch": "lenet", "quaternion": True} if arch is None else {"arch": arch, "quaternion": False}
+        default = {"arch": "lenet", "quaternion": arch is None}
         train = TrainSettings.for_architecture(**{**default, **training})
         lab = start(runs_dir, train, PruneSettings(**pruning), data_dir=data_dir, device=device)
     prune_settings = lab.run.prune_settings or PruneSettings()
@@ -71,48 +74,37 @@ def prune(
     with (
         options.blas_limit(threads, lab.settings.arch),
         lab.run.locked(),
-        Follower(output, lab.settings.epochs, dense_percent(lab.run)) as follower,
+        Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower,
     ):
         lab.listener = follower.listener
         last = lottery.prune(lab, prune_settings)
     results = [result for result in lab.run.results() if result.round <= last]
     _show(output, lab, results)
+    if last < prune_settings.rounds:
+        output.say(f"stopped before round {last + 1}: two rounds below {prune_settings.stop_below:g} % (--stop-below)")
     output.finish({**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results)})
 
 
-def _newest(output: Output, runs_dir: Path) -> Path | None:
-    """Return the newest run, if there is one."""
+def _newest(ctx: click.Context, output: Output, runs_dir: Path) -> Path | None:
+    """Return the newest run, if there is one; the command that resumes names it, lest a newer one takes its place."""
+    command, *arguments = ctx.meta["arguments"]
     runs = list_runs(runs_dir)
     if not runs:
+        ctx.meta["resume"] = [command, "--arch", "lenet", "--quaternion", *arguments]
         output.say(f"no RUN given and none in {runs_dir}: starting the default one, --arch lenet --quaternion")
         return None
+    ctx.meta["resume"] = [command, str(runs[0]), *arguments]
     output.say(f"no RUN given: taking the newest in {runs_dir}")
     return runs[0]
 
 
-def _existing(
-    path: Path, arch: str | None, training: dict[str, Any], pruning: dict[str, Any], data_dir: Path, device: str
-) -> Lab:
+def _existing(path: Path, training: dict[str, Any], pruning: dict[str, Any], data_dir: Path, device: str) -> Lab:
     """Open a run to prune it; settings it already has need not be given again, but must not differ."""
-    if arch is not None or training:
-        first = "arch" if arch is not None else next(iter(training)).replace("_", "-")
-        raise UsageError(f"--{first}: {path} keeps the settings it was trained with; give either RUN or a new --arch")
     run = Run(path)
-    before = run.prune_settings
-    if before is None:
-        settings = PruneSettings(**pruning)
-    elif pruning:
-        settings = PruneSettings(**{"rounds": before.rounds, **pruning})
-    else:
-        settings = before
-    return reopen(run, settings, data_dir=data_dir, device=device)
-
-
-def _with_run(arguments: list[str], run: Path) -> list[str]:
-    """Return a command's arguments with the run named, so that a newer one does not take its place."""
-    if str(run) in arguments:
-        return arguments
-    return [arguments[0], str(run), *arguments[1:]]
+    there = asdict(run.train_settings)
+    check_same_settings(path, {name: there[name] for name in training}, training)
+    before = asdict(run.prune_settings) if run.prune_settings else {}
+    return reopen(run, PruneSettings(**{**before, **pruning}), data_dir=data_dir, device=device)
 
 
 def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
@@ -123,8 +115,8 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
         [
             [
                 str(r.round),
-                f"{r.weights_left:.3g} %",
-                f"{100 * (1 - r.weights_left / dense):.3g} %",
+                share(r.weights_left),
+                pruned(r.weights_left, dense),
                 f"{r.kept_weights:,}",
                 f"{r.accuracy:.2f} %",
             ]

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from quatnet.cli import options
-from quatnet.cli.console import Output
+from quatnet.cli.console import Output, share
 from quatnet.cli.summary import summary
 from quatnet.errors import QuatnetError
 from quatnet.runs import Run, list_runs
+from quatnet.settings import PruneSettings
 
 
 @click.command()
@@ -19,7 +20,9 @@ from quatnet.runs import Run, list_runs
 @options.json_option
 @options.quiet_option
 def runs(runs_dir: Path, as_json: bool, quiet: bool) -> None:
-    """List the runs, the newest first, with the accuracy of the dense network and of the last round.
+    """List the runs, the newest first.
+
+    With the accuracy of the dense network and of the last round.
 
     \b
     Example: quatnet runs
@@ -42,7 +45,7 @@ def _row(path: Path) -> dict[str, Any]:
     prune = run.prune_settings
     row = {
         "run": str(path),
-        "state": f"round {results[-1].round}" + (f" of {prune.rounds}" if prune else "") if results else "training",
+        "state": _state(results[-1].round, prune) if results else "training",
         "protocol": prune.protocol if prune else None,
     }
     if results:
@@ -50,14 +53,14 @@ def _row(path: Path) -> dict[str, Any]:
     return row
 
 
+def _state(last: int, prune: PruneSettings | None) -> str:
+    return f"round {last} of {max(last, prune.rounds)}" if prune else f"round {last}"
+
+
 def _cells(row: dict[str, Any]) -> list[str]:
     def number(key: str) -> str:
-        return f"{row[key]:.3g} %" if key in row else "-"
+        return f"{row[key]:.2f} %" if key in row else "-"
 
-    name = Path(row["run"]).name
-    return [
-        name,
-        row["state"],
-        row.get("protocol") or "-",
-        *map(number, ("dense_accuracy", "accuracy", "weights_left")),
-    ]
+    left = share(row["weights_left"]) if "weights_left" in row else "-"
+    name, protocol = Path(row["run"]).name, row.get("protocol") or "-"
+    return [name, row["state"], protocol, number("dense_accuracy"), number("accuracy"), left]

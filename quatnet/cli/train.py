@@ -34,7 +34,9 @@ def train(
     quiet: bool,
     **training: Any,
 ) -> None:
-    """Train a network into a run folder; the same command again resumes or shows it.
+    """Train a dense network.
+
+    It is saved in a run folder; the same command again resumes or shows it.
 
     \b
     Example: quatnet train --arch lenet --quaternion
@@ -46,7 +48,7 @@ def train(
     with (
         options.blas_limit(threads, settings.arch),
         lab.run.locked(),
-        Follower(output, settings.epochs, dense_percent(lab.run)) as follower,
+        Follower(output, lab.run, dense_percent(lab.run)) as follower,
     ):
         lab.listener = follower.listener
         train_dense(lab)

@@ -75,6 +75,7 @@ class Lab:
         """Train from wherever the round stands to the end, and write it into the run folder."""
         position = Position(phase, round)
         if self.run.is_finished(position):
+            self.run.write_results()  # an interruption may have come just before it
             return
         epoch = train(
             self.network,

@@ -104,7 +104,7 @@ class Masks(Mapping[str, sparse.csr_array]):
                 continue
             bits, size = arrays.get(f"{name}.bits"), int(np.prod(shape))
             if bits is None or bits.dtype != np.uint8 or bits.shape != ((size + 7) // 8,):
-                raise RunError(f"{file}: the bits of {name} do not fit its shape {tuple(shape)}")
+                raise RunError(f"{file}: the bits of {name} do not fit its shape {tuple(shape.tolist())}")
             masks[name] = np.unpackbits(bits, count=size).astype(np.bool_).reshape(shape)
         return cls(masks)
 

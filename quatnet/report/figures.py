@@ -14,7 +14,7 @@ def save_curve(path: Path, results: list[RoundResult], algebra: str, title: str)
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
     except ImportError:
         return False
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
@@ -29,10 +29,12 @@ def save_curve(path: Path, results: list[RoundResult], algebra: str, title: str)
         label=algebra,
     )
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
+    axes.xaxis.set_major_locator(FixedLocator([100 / 2**k for k in range(20)]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
-    axes.invert_xaxis()
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.2g}" if x < 10 else f"{x:.3g}"))
+    most, least = results[0].weights_left, min(result.weights_left for result in results)
+    axes.set_xlim(1.15 * most, min(least, most / 2) / 1.15)
+    axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("weights left, % of the real network (logarithmic)")
     axes.set_ylabel("test accuracy, %")
     axes.set_title(title, fontsize="medium")

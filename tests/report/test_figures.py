@@ -1,0 +1,79 @@
+"""The curve of one run."""
+
+import itertools
+import sys
+
+import pytest
+from matplotlib.figure import Figure
+
+from quatnet.report.figures import save_curve
+from quatnet.runs import RoundResult
+
+
+def rounds(count, dense=100.0, floor=0.3):
+    return [RoundResult(k, max(dense * 0.8**k, floor), 1, 90.0 - k, 1, 0.0, 0.0) for k in range(count)]
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Draw some rounds, and return the axes."""
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k)))
+
+    def draw(results):
+        assert save_curve(tmp_path / "curve.png", results, "real", "lenet-12 on digits, seed 0")
+        return figures[-1].axes[0]
+
+    return draw
+
+
+@pytest.mark.parametrize(("name", "start"), [("curve.png", b"\x89PNG\r\n"), ("curve.svg", b"<?xml")])
+def test_the_file_is_what_its_name_says(tmp_path, name, start):
+    assert save_curve(tmp_path / name, rounds(3), "quaternion", "title")
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_every_round_is_a_point(drawn):
+    results = rounds(5)
+    (line,) = drawn(results).get_lines()
+    assert line.get_xdata().tolist() == [result.weights_left for result in results]
+    assert line.get_ydata().tolist() == [result.accuracy for result in results]
+
+
+def test_the_axis_of_weights_is_logarithmic_to_the_base_2_with_the_dense_network_on_the_left(drawn):
+    axes = drawn(rounds(5))
+    assert axes.get_xscale() == "log"
+    assert axes.xaxis.get_transform().base == 2
+    assert axes.xaxis_inverted()
+
+
+@pytest.mark.parametrize("results", [rounds(21), rounds(27), rounds(80), rounds(21, dense=25.4)], ids=len)
+def test_the_labels_of_the_axis_do_not_overlap(drawn, results):
+    axes = drawn(results)
+    labels = [label for label in axes.get_xticklabels() if label.get_text()]
+    boxes = [label.get_window_extent() for label in labels if in_view(axes, label.get_position()[0])]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("results", [rounds(1), rounds(2), rounds(2, dense=40.0), rounds(1, dense=26.0)])
+def test_even_a_short_curve_has_a_label(drawn, results):
+    axes = drawn(results)
+    assert any(in_view(axes, tick) for tick in axes.get_xticks())
+
+
+def test_the_first_label_is_a_hundred_percent(drawn):
+    axes = drawn(rounds(21))
+    texts = [label.get_text() for label in axes.get_xticklabels() if in_view(axes, label.get_position()[0])]
+    assert texts[:5] == ["100", "50", "25", "12.5", "6.2"]
+
+
+def test_without_matplotlib_nothing_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert not save_curve(tmp_path / "curve.png", rounds(3), "real", "title")
+    assert not (tmp_path / "curve.png").exists()
+
+
+def in_view(axes, x):
+    left, right = axes.get_xlim()
+    return right <= x <= left
