@@ -6,7 +6,7 @@ A reference implementation of "Neural Networks at a Fraction with Pruned Quatern
 
 from quatnet import data, nn, pruning, quaternion, runs, training
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
-from quatnet.experiment import reopen, start, trained_network
+from quatnet.experiment import Compute, reopen, start, trained_network
 from quatnet.nn.models import Network, build
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.pruning.masks import Masks
@@ -16,6 +16,7 @@ from quatnet.settings import PruneSettings, TrainSettings
 __version__ = "0.1.0"
 
 __all__ = [
+    "Compute",
     "DataError",
     "Masks",
     "Network",

@@ -16,7 +16,7 @@ from quatnet import backend
 PACKAGES = ("numpy", "scipy", "click", "pooch", "rich", "threadpoolctl", "cupy-cuda12x", "cupy-cuda13x")
 
 
-def describe(device: str) -> dict[str, Any]:
+def describe(*, device: str, conv: str, threads: int) -> dict[str, Any]:
     """Return the environment as a JSON object; of `device`, what was chosen and the array library that it means."""
     return {
         "quatnet": quatnet.__version__,
@@ -30,6 +30,8 @@ def describe(device: str) -> dict[str, Any]:
             for pool in threadpoolctl.threadpool_info()
             if pool["user_api"] == "blas"
         ],
+        "conv": conv,
+        "threads": threads,
         "device": device,
         "arrays": backend.select(device).__name__,
     }

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from quatnet.data import load
 from quatnet.environment import describe
 from quatnet.errors import UsageError
-from quatnet.nn.models import Network, build
+from quatnet.nn.models import Network, architecture, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.training import Position, TrainingData
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a network runs: none of it changes results beyond rounding.
+
+    `device` is auto, cpu, gpu or gpu:K; `conv` the convolution of the CPU (auto, im2col, winograd); `threads` those of
+    the CPU, None for one in a lenet, whose products are small, and all cores in a conv net.
+    """
+
+    device: str = "cpu"
+    conv: str = "auto"
+    threads: int | None = None
+
+    def threads_for(self, arch: str) -> int:
+        """Return the number of threads for an architecture."""
+        return self.threads or ((os.cpu_count() or 1) if architecture(arch).blocks else 1)
+
+
+CPU = Compute()
 
 
 def start(
@@ -21,15 +42,17 @@ def start(
     prune: PruneSettings | None = None,
     *,
     data_dir: Path | None = None,
-    device: str = "cpu",
+    compute: Compute = CPU,
     listener: Listener | None = None,
 ) -> Lab:
     """Return the bench of the run with these settings, which is made if `runs_dir` does not have it yet.
 
+    `prune` are the settings that the run is to be pruned with: part of its name, if they are not the defaults.
+
     Raises UsageError for settings that do not fit together, DataError for missing or damaged data.
     """
     if prune is not None:
-        _check_rewind_epoch(prune, train)
+        prune.check_epochs(train.epochs)
     data = TrainingData.cut(load(train.dataset, data_dir=data_dir), train)
     description = DataDescription.of(data)
     path = runs_dir / run_name(train, prune)
@@ -38,37 +61,35 @@ def start(
         check_same_settings(path, asdict(run.train_settings), asdict(train))
         run.check_data(description)
     else:
-        network = network_for(train, description, device)
-        run = Run.create(path, train, description, network.parameters.by_name(), describe(device))
-    return _bench(run, data, prune, device, listener)
+        network = network_for(train, description, compute)
+        environment = describe(device=compute.device, conv=compute.conv, threads=compute.threads_for(train.arch))
+        run = Run.create(path, train, description, network.parameters.by_name(), environment)
+    return Lab(run, data, network_for(train, description, compute), listener)
 
 
 def reopen(
     run: Run,
-    prune: PruneSettings | None = None,
     *,
     data_dir: Path | None = None,
-    device: str = "cpu",
+    compute: Compute = CPU,
     listener: Listener | None = None,
 ) -> Lab:
-    """Return the bench of an existing run."""
-    if prune is not None:
-        _check_rewind_epoch(prune, run.train_settings)
+    """Return the bench of an existing run; a DataError if its data set has changed."""
     data = TrainingData.cut(load(run.train_settings.dataset, data_dir=data_dir), run.train_settings)
     run.check_data(DataDescription.of(data))
-    return _bench(run, data, prune, device, listener)
+    return Lab(run, data, network_for(run.train_settings, run.data, compute), listener)
 
 
-def trained_network(run: Run, round: int, device: str = "cpu") -> Network:
+def trained_network(run: Run, round: int, compute: Compute = CPU) -> Network:
     """Return the network of a finished round, with its masks."""
-    network = network_for(run.train_settings, run.data, device)
+    network = network_for(run.train_settings, run.data, compute)
     values, masks = run.load_round(Position(0, round))
     masks.apply(network.parameters)
     network.parameters.load(values)
     return network
 
 
-def network_for(train: TrainSettings, data: DataDescription, device: str) -> Network:
+def network_for(train: TrainSettings, data: DataDescription, compute: Compute = CPU) -> Network:
     """Return the network of some settings with its initial weights."""
     return build(
         train.arch,
@@ -78,21 +99,10 @@ def network_for(train: TrainSettings, data: DataDescription, device: str) -> Net
         seed=train.seed,
         dtype=train.dtype,
         init=train.init,
-        device=device,
+        device=compute.device,
+        conv=compute.conv,
+        threads=compute.threads_for(train.arch),
     )
-
-
-def _bench(run: Run, data: TrainingData, prune: PruneSettings | None, device: str, listener: Listener | None) -> Lab:
-    if prune is not None:
-        run.set_prune_settings(prune)
-    return Lab(run, data, network_for(run.train_settings, run.data, device), listener)
-
-
-def _check_rewind_epoch(prune: PruneSettings, train: TrainSettings) -> None:
-    if prune.rewind_epoch >= train.epochs:
-        raise UsageError(
-            f"--rewind-epoch: {prune.rewind_epoch} given; less than the {train.epochs} epochs of training is needed"
-        )
 
 
 def finished_round(run: Run, round: int | None) -> RoundResult:

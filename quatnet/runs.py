@@ -129,15 +129,20 @@ class Run:
         write_json(path / "config.json", config)
         return cls(path)
 
-    def set_prune_settings(self, prune: PruneSettings) -> None:
-        """Write the pruning settings into config.json; different ones than before are a UsageError.
+    def check_prune_settings(self, prune: PruneSettings) -> None:
+        """Raise a UsageError unless the run can be pruned with these settings.
 
-        The number of rounds may change where more rounds continue fewer.
+        They must be those it was pruned with before; only the number of rounds may change, where more continue fewer.
         """
-        old = self.prune_settings
-        if old is not None:
-            ignored = () if old.two_phases else ("rounds",)
-            check_same_settings(self.path, asdict(old), asdict(prune), ignored)
+        prune.check_epochs(self.train_settings.epochs)
+        before = self.prune_settings
+        if before is not None:
+            ignored = () if before.two_phases else ("rounds",)
+            check_same_settings(self.path, asdict(before), asdict(prune), ignored)
+
+    def set_prune_settings(self, prune: PruneSettings) -> None:
+        """Check the pruning settings and write them into config.json."""
+        self.check_prune_settings(prune)
         config = read_json(self.path / "config.json")
         config["prune"] = asdict(prune)
         write_json(self.path / "config.json", config)

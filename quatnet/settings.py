@@ -134,6 +134,13 @@ class PruneSettings:
         if self.fresh_optimizer and self.protocol != "paper":
             raise UsageError("--fresh-optimizer: only --protocol paper keeps the optimizer's state between rounds")
 
+    def check_epochs(self, epochs: int) -> None:
+        """Raise a UsageError unless a rewound network still has an epoch to train."""
+        if self.rewind_epoch >= epochs:
+            raise UsageError(
+                f"--rewind-epoch: {self.rewind_epoch} given; less than the {epochs} epochs of training is needed"
+            )
+
     def non_defaults(self) -> dict[str, Any]:
         """Return the settings that make a run a different one.
 

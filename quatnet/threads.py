@@ -1,18 +1,15 @@
 """A fixed number of threads for array work, which NumPy does without Python's global lock.
 
-Each thread calls BLAS for itself, so BLAS must not have threads of its own meanwhile: `alone` sees to that.
+Each thread calls BLAS for itself, so BLAS must not have threads of its own meanwhile (`backend.blas_threads`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from contextvars import copy_context
 from itertools import pairwise
 from typing import TypeVar
-
-from quatnet.backend import blas_threads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,11 +34,3 @@ class Threads:
         parts = min(n, self.count)
         edges = [n * k // parts for k in range(parts + 1)]
         return [slice(start, stop) for start, stop in pairwise(edges)]
-
-    def alone(self) -> AbstractContextManager[object]:
-        """Limit BLAS to one thread inside a `with` block."""
-        return blas_threads(1)
-
-
-SERIAL = Threads(1)
-"""The caller's own thread."""

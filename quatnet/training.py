@@ -117,11 +117,12 @@ def train(
     `after_epoch` is called with the new progress after every epoch (to save it), `after_step` with the number of the
     batch and the number of batches. Returns the reported epoch. Raises RunError when the loss is not finite.
     """
-    while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
-        started = time.perf_counter()
-        loss = train_epoch(network, optimizer, data.dataset, settings, position, progress.epochs, after_step)
-        progress = _evaluated(network, data, settings, position, progress, loss, started)
-        after_epoch(progress)
+    with network.limit_blas():
+        while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
+            started = time.perf_counter()
+            loss = train_epoch(network, optimizer, data.dataset, settings, position, progress.epochs, after_step)
+            progress = _evaluated(network, data, settings, position, progress, loss, started)
+            after_epoch(progress)
     if progress.reported is None:
         raise ValueError("progress: no epoch is left to train and none was trained")
     if progress.best_value is not None:
@@ -172,7 +173,7 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy in percent on raw images (n, h, w, c)."""
     loss, hits = 0.0, 0
-    with np.errstate(over="ignore", invalid="ignore"):  # the loss says what has diverged
+    with network.limit_blas(), np.errstate(over="ignore", invalid="ignore"):  # the loss says what has diverged
         for start in range(0, len(labels), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             logits = network.predict(_input(network, preprocessing, images[part]))

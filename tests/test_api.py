@@ -12,7 +12,17 @@ from quatnet.nn import layers
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 EXPORTS = {
     quatnet: [
-        *("DataError", "Masks", "Network", "PruneSettings", "QuatnetError", "Run", "RunError", "TrainSettings"),
+        *(
+            "Compute",
+            "DataError",
+            "Masks",
+            "Network",
+            "PruneSettings",
+            "QuatnetError",
+            "Run",
+            "RunError",
+            "TrainSettings",
+        ),
         *("UsageError", "build", "data", "nn", "prune", "pruning", "quaternion", "reopen", "runs", "start"),
         *("train_dense", "trained_network", "training"),
     ],

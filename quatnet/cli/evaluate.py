@@ -11,7 +11,7 @@ from quatnet.cli import options
 from quatnet.cli.console import Output, weights_left
 from quatnet.cli.summary import algebra, dense_percent, summary
 from quatnet.data import load
-from quatnet.experiment import finished_round, trained_network
+from quatnet.experiment import Compute, finished_round, trained_network
 from quatnet.runs import Run
 
 
@@ -30,6 +30,7 @@ def evaluate(
     train_size: int | None,
     test_size: int | None,
     device: str,
+    conv: str,
     threads: int | None,
     data_dir: Path,
     as_json: bool,
@@ -46,15 +47,14 @@ def evaluate(
     result = finished_round(opened, round_)
     size = settings.test_size if test_size is None else test_size
     dataset = load(settings.dataset, data_dir=data_dir).subset(train_size, size, settings.seed)
-    with options.blas_limit(threads, settings.arch):
-        network = trained_network(opened, result.round, device)
-        loss, accuracy = training.evaluate(network, opened.data, dataset.x_test, dataset.y_test)
-        values = {**summary(opened, result), "accuracy": accuracy, "loss": loss, "images": len(dataset.y_test)}
-        left = weights_left(result.weights_left, dense_percent(opened))
-        output.say(f"{settings.arch}, {algebra(opened)}, round {result.round}, {left}")
-        output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {len(dataset.y_test):,} test images")
-        if train_size is not None:
-            loss, accuracy = training.evaluate(network, opened.data, dataset.x_train, dataset.y_train)
-            output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {train_size:,} training images")
-            values |= {"train_accuracy": accuracy, "train_loss": loss, "train_images": train_size}
+    network = trained_network(opened, result.round, Compute(device, conv, threads))
+    loss, accuracy = training.evaluate(network, opened.data, dataset.x_test, dataset.y_test)
+    values = {**summary(opened, result), "accuracy": accuracy, "loss": loss, "images": len(dataset.y_test)}
+    left = weights_left(result.weights_left, dense_percent(opened))
+    output.say(f"{settings.arch}, {algebra(opened)}, round {result.round}, {left}")
+    output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {len(dataset.y_test):,} test images")
+    if train_size is not None:
+        loss, accuracy = training.evaluate(network, opened.data, dataset.x_train, dataset.y_train)
+        output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {train_size:,} training images")
+        values |= {"train_accuracy": accuracy, "train_loss": loss, "train_images": train_size}
     output.finish(values)

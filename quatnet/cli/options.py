@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from quatnet.backend import blas_threads
 from quatnet.data import default_data_dir
+from quatnet.nn.acceleration import CONVOLUTIONS
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import ALIASES, ARCHITECTURES, architecture
+from quatnet.nn.models import ALIASES, ARCHITECTURES
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.settings import DTYPES, OPTIMIZERS, PROTOCOLS, SCHEDULES
 
@@ -59,7 +57,10 @@ compute_options = _apply(
     [
         click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:K."),
         click.option(
-            "--threads", type=click.IntRange(min=1), help="BLAS threads.  [default: lenets 1; convs all cores]"
+            "--conv", type=click.Choice(CONVOLUTIONS), default="auto", show_default=True, help="Convolution on the CPU."
+        ),
+        click.option(
+            "--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: lenets 1; convs all cores]"
         ),
     ]
 )
@@ -67,7 +68,10 @@ compute_options = _apply(
 training_options = _apply(
     [
         click.option("--quaternion/--real", default=None, help="Algebra of all layers but the last.  [default: real]"),
-        click.option("--dataset", help="A name (quatnet data list) or a path.  [default: mnist-mini or shapes]"),
+        click.option(
+            "--dataset",
+            help="A name (quatnet data list) or a path.  [default: mnist-mini or shapes]",
+        ),
         seed_option,
         click.option("--init", type=click.Choice(list(INITIALIZERS)), help="Initial weights.  [default: paper]"),
         click.option("--epochs", type=int, help="Of every training.  [default: 40; lenet-12: 20; conv-6: 60]"),
@@ -123,12 +127,6 @@ def arch_option(*, required: bool) -> Callable[[F], F]:
     return click.option(
         "--arch", type=click.Choice(names), required=required, help="Architecture; lenet is lenet-300-100."
     )
-
-
-def blas_limit(threads: int | None, arch: str) -> AbstractContextManager[object]:
-    """Limit BLAS to the threads asked for; the small products of a lenet are faster on one."""
-    default = (os.cpu_count() or 1) if architecture(arch).blocks else 1
-    return blas_threads(threads or default)
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

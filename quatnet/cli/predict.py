@@ -9,7 +9,7 @@ import click
 from quatnet import training
 from quatnet.cli import options
 from quatnet.cli.console import Output
-from quatnet.experiment import finished_round, trained_network
+from quatnet.experiment import Compute, finished_round, trained_network
 from quatnet.images import read_images
 from quatnet.runs import Run
 
@@ -45,7 +45,7 @@ def predict(
     opened = Run(run)
     result = finished_round(opened, round_)
     named = [item for path in images for item in read_images(path, opened.data.input_shape, invert=invert)]
-    network = trained_network(opened, result.round, device)
+    network = trained_network(opened, result.round, Compute(device))
     predictions = []
     for name, image in named:
         probabilities = training.predict(network, opened.data, image[None])[0]

@@ -11,7 +11,7 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, pruned, share, weights_left
 from quatnet.cli.summary import algebra, dense_percent, introduce, summary
-from quatnet.experiment import reopen, start
+from quatnet.experiment import Compute, reopen, start
 from quatnet.nn.models import architecture
 from quatnet.pruning import lottery
 from quatnet.pruning.lab import Lab
@@ -39,6 +39,7 @@ def prune(
     run: Path | None,
     arch: str | None,
     device: str,
+    conv: str,
     threads: int | None,
     data_dir: Path,
     runs_dir: Path,
@@ -62,17 +63,18 @@ def prune(
         training = {"arch": architecture(arch).name, **training}
     elif run is None:
         run = _newest(ctx, output, runs_dir)
+    compute = Compute(device, conv, threads)
     if run is not None:
-        lab = _existing(run, training, pruning, data_dir, device)
+        prune_settings = _settings_for(run, training, pruning)
+        lab = reopen(Run(run), data_dir=data_dir, compute=compute)
         output.say(f"pruning the run {run}")
     else:
         default = {"arch": "lenet", "quaternion": arch is None}
         train = TrainSettings.for_architecture(**{**default, **training})
-        lab = start(runs_dir, train, PruneSettings(**pruning), data_dir=data_dir, device=device)
-    prune_settings = lab.run.prune_settings or PruneSettings()
+        prune_settings = PruneSettings(**pruning)
+        lab = start(runs_dir, train, prune_settings, data_dir=data_dir, compute=compute)
     introduce(output, lab, default_data=run is None and "dataset" not in training)
     with (
-        options.blas_limit(threads, lab.settings.arch),
         lab.run.locked(),
         Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower,
     ):
@@ -98,13 +100,18 @@ def _newest(ctx: click.Context, output: Output, runs_dir: Path) -> Path | None:
     return runs[0]
 
 
-def _existing(path: Path, training: dict[str, Any], pruning: dict[str, Any], data_dir: Path, device: str) -> Lab:
-    """Open a run to prune it; settings it already has need not be given again, but must not differ."""
+def _settings_for(path: Path, training: dict[str, Any], pruning: dict[str, Any]) -> PruneSettings:
+    """Return the settings to prune a run with: those it has been pruned with, and the given ones on top.
+
+    Settings that it was trained with need not be given again, but must not differ.
+    """
     run = Run(path)
     there = asdict(run.train_settings)
     check_same_settings(path, {name: there[name] for name in training}, training)
     before = asdict(run.prune_settings) if run.prune_settings else {}
-    return reopen(run, PruneSettings(**{**before, **pruning}), data_dir=data_dir, device=device)
+    settings = PruneSettings(**{**before, **pruning})
+    run.check_prune_settings(settings)
+    return settings
 
 
 def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:

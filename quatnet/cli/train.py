@@ -10,7 +10,7 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.cli.summary import dense_percent, introduce, summary
-from quatnet.experiment import start
+from quatnet.experiment import Compute, start
 from quatnet.pruning.lottery import train_dense
 from quatnet.settings import TrainSettings
 
@@ -27,6 +27,7 @@ def train(
     arch: str,
     quaternion: bool | None,
     device: str,
+    conv: str,
     threads: int | None,
     data_dir: Path,
     runs_dir: Path,
@@ -43,10 +44,9 @@ def train(
     """
     output = Output(as_json=as_json, quiet=quiet)
     settings = TrainSettings.for_architecture(arch, bool(quaternion), **options.given(training))
-    lab = start(runs_dir, settings, data_dir=data_dir, device=device)
+    lab = start(runs_dir, settings, data_dir=data_dir, compute=Compute(device, conv, threads))
     introduce(output, lab, default_data=training["dataset"] is None)
     with (
-        options.blas_limit(threads, settings.arch),
         lab.run.locked(),
         Follower(output, lab.run, dense_percent(lab.run)) as follower,
     ):

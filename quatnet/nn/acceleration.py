@@ -32,14 +32,14 @@ def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...
         shape = layer.output_shape(shape)
 
 
-def share_among_threads(layers: Mapping[str, Layer], threads: Threads) -> Layer:
-    """Return the layers in sequence, with those before the flattening, if they convolve, on all threads."""
-    names = list(layers)
-    flatten = next((k for k, name in enumerate(names) if isinstance(layers[name], Flatten | QuaternionFlatten)), 0)
-    if threads.count == 1 or not any(isinstance(layers[name], Conv2d) for name in names[:flatten]):
-        return Sequential(layers)
-    trunk = Sequential({name: layers[name] for name in names[:flatten]})
-    return Sequential({"trunk": Parallel(trunk, threads), **{name: layers[name] for name in names[flatten:]}})
+def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:
+    """Return the layers with those before the flattening, if they convolve, on all threads; else `layers` itself."""
+    named = list(layers.layers.items())
+    flatten = next((k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten)), 0)
+    trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
+    if threads.count == 1 or not any(isinstance(layer, Conv2d) for layer in trunk.layers.values()):
+        return layers
+    return Sequential({"trunk": Parallel(trunk, threads), **rest})
 
 
 def _uses_winograd(layer: Conv2d, shape: tuple[int, ...], conv: str) -> bool:

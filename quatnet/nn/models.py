@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -84,7 +85,6 @@ class Network:
     layers : the layers by name, in order.
     parameters : ordered mapping from `layer.weight` and `layer.bias` to `Parameter`.
     input_shape, classes : (h, w, c) of one image, and the number of logits.
-    threads : the threads that share a batch on the CPU.
     """
 
     def __init__(
@@ -102,11 +102,12 @@ class Network:
         xp = backend.select(device)
         self.parameters = Parameters(plain.parameters, np.dtype(dtype), xp)
         self.classes = plain.output_shape(input_shape)[-1]
-        self.threads = Threads(threads if xp is np else 1)
-        self._body: Layer = plain
+        self._body = plain
+        self._blas_threads = threads
         if xp is np:
             choose_convolutions(self.layers, self.input_shape, conv)
-            self._body = share_among_threads(self.layers, self.threads)
+            self._body = share_among_threads(plain, Threads(threads))
+            self._blas_threads = threads if self._body is plain else 1
 
     def forward(self, images: Array) -> tuple[Array, Backward]:
         """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.
@@ -120,6 +121,10 @@ class Network:
         """Return the logits (n, classes) of images (n, h, w, c), for inference."""
         self._check(images)
         return self._body.predict(images)
+
+    def limit_blas(self) -> AbstractContextManager[object]:
+        """Limit BLAS inside a `with` block to the network's threads, or to one where those share the batch."""
+        return backend.blas_threads(self._blas_threads)
 
     def initialize(self, init: str, random: np.random.Generator) -> None:
         """Draw all initial weights with the initialiser called `init`; masked weights stay 0."""
@@ -165,7 +170,7 @@ def build(
     init : paper, he or glorot.
     device : auto, cpu, gpu or gpu:K.
     conv : the convolution of the CPU: auto, im2col or winograd.
-    threads : of the CPU, that share a batch; they work best while BLAS has one (`network.threads.alone()`).
+    threads : of the CPU. Those of a conv net share a batch; a lenet gives them to BLAS (`Network.limit_blas`).
 
     Raises
     ------

@@ -19,7 +19,11 @@ def train_dense(lab: Lab) -> None:
 
 
 def prune(lab: Lab, settings: PruneSettings) -> int:
-    """Train round 0, if that is still to be done, then prune round by round; return the last round."""
+    """Train round 0, if that is still to be done, then prune round by round; return the last round.
+
+    The run keeps the settings. A UsageError if it was pruned with others before.
+    """
+    lab.run.set_prune_settings(settings)
     train_dense(lab)
     return PROTOCOLS[settings.protocol](lab, settings)
 
