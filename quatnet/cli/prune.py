@@ -15,7 +15,7 @@ from quatnet.experiment import Compute, reopen, start
 from quatnet.nn.models import architecture
 from quatnet.pruning import lottery
 from quatnet.pruning.lab import Lab
-from quatnet.report.figures import save_curve
+from quatnet.report.figures import save_curves
 from quatnet.runs import RoundResult, Run, check_same_settings, list_runs
 from quatnet.settings import PruneSettings, TrainSettings
 
@@ -133,7 +133,7 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
     output.say()
     picture = lab.run.path / "curve.png"
     title = f"{lab.settings.arch} on {lab.data.dataset.name}, seed {lab.settings.seed}"
-    if save_curve(picture, results, algebra(lab.run), title):
+    if save_curves(picture, {algebra(lab.run): [results]}, title):
         output.say(f"picture: {picture}")
     else:
         output.say("no picture: matplotlib is not installed (extra `plot`)")

@@ -141,8 +141,10 @@ class Lab:
         parameters.set_mask(np.ones_like(mask))
         self.rewind(0)
         self.optimizer.reset()
-        for epoch in range(epochs):
-            train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, Position(REPORTED, 0), epoch)
+        dense = Position(REPORTED, 0)
+        with self.network.limit_blas():
+            for epoch in range(epochs):
+                train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, dense, epoch)
         values = parameters.by_name()
         parameters.set_mask(mask)
         return values

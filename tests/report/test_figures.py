@@ -1,12 +1,13 @@
-"""The curve of one run."""
+"""The curves of runs."""
 
 import itertools
 import sys
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
 
-from quatnet.report.figures import save_curve
+from quatnet.report.figures import save_curves
 from quatnet.runs import RoundResult
 
 
@@ -15,22 +16,28 @@ def rounds(count, dense=100.0, floor=0.3):
 
 
 @pytest.fixture
-def drawn(tmp_path, monkeypatch):
-    """Draw some rounds, and return the axes."""
+def drawn_trials(tmp_path, monkeypatch):
+    """Draw some trials, and return the axes."""
     figures = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k)))
 
-    def draw(results):
-        assert save_curve(tmp_path / "curve.png", results, "real", "lenet-12 on digits, seed 0")
+    def draw(trials):
+        assert save_curves(tmp_path / "curve.png", trials, "lenet-12 on digits, seed 0")
         return figures[-1].axes[0]
 
     return draw
 
 
+@pytest.fixture
+def drawn(drawn_trials):
+    """Draw the rounds of one run, and return the axes."""
+    return lambda results: drawn_trials({"real": [results]})
+
+
 @pytest.mark.parametrize(("name", "start"), [("curve.png", b"\x89PNG\r\n"), ("curve.svg", b"<?xml")])
 def test_the_file_is_what_its_name_says(tmp_path, name, start):
-    assert save_curve(tmp_path / name, rounds(3), "quaternion", "title")
+    assert save_curves(tmp_path / name, {"quaternion": [rounds(3)]}, "title")
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
@@ -68,9 +75,21 @@ def test_the_first_label_is_a_hundred_percent(drawn):
     assert texts[:5] == ["100", "50", "25", "12.5", "6.2"]
 
 
+def test_of_several_seeds_mean_and_sample_deviation_of_the_common_rounds_are_drawn(drawn_trials):
+    first, second = rounds(4), [replace(result, accuracy=result.accuracy + 4) for result in rounds(6)]
+    axes = drawn_trials({"real": [first, second]})
+    (line,) = axes.get_lines()
+    assert line.get_ydata().tolist() == [92, 91, 90, 89]
+    (band,) = axes.collections
+    edges = band.get_paths()[0].vertices[:, 1]
+    assert edges.max() == pytest.approx(92 + 8**0.5)
+    assert edges.min() == pytest.approx(89 - 8**0.5)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real, 2 seeds"]
+
+
 def test_without_matplotlib_nothing_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert not save_curve(tmp_path / "curve.png", rounds(3), "real", "title")
+    assert not save_curves(tmp_path / "curve.png", {"real": [rounds(3)]}, "title")
     assert not (tmp_path / "curve.png").exists()
 
 
