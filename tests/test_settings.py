@@ -1,0 +1,213 @@
+"""Settings: the paper's Table 1, and an error that names the option for every value out of range."""
+
+from dataclasses import FrozenInstanceError, asdict
+
+import pytest
+
+from quatnet.errors import UsageError
+from quatnet.settings import PruneSettings, TrainSettings
+
+TABLE_1 = {
+    "lenet-300-100": (40, 1.2e-3, "mnist-mini"),
+    "lenet-12": (20, 1.2e-3, "mnist-mini"),
+    "conv-2": (40, 2e-4, "shapes"),
+    "conv-4": (40, 3e-4, "shapes"),
+    "conv-6": (60, 3e-4, "shapes"),
+}
+OUT_OF_RANGE = [
+    *[(name, value, "1 or more") for name in ("epochs", "batch_size", "step_epochs") for value in (0, -3)],
+    *[(name, 0, "1 or more") for name in ("train_size", "test_size")],
+    *[(name, -1, "0 or more") for name in ("seed", "validation_size", "patience")],
+    *[("weight_decay", value, "0 or more") for value in (-1e-4, float("nan"), float("inf"))],
+    *[("rate", value, "more than 0") for value in (0, -1e-3, float("nan"), float("inf"))],
+    *[("step_factor", value, "more than 0") for value in (0, -0.1)],
+    *[("momentum", value, "0 or more and less than 1") for value in (-0.1, 1, float("nan"))],
+]
+PRUNING_OUT_OF_RANGE = [
+    ("rounds", 0, "1 or more"),
+    *[("amount", value, "more than 0 and less than 1") for value in (0, 1, -0.2, 20)],
+    ("rewind_epoch", -1, "0 or more"),
+    *[("stop_below", value, "0 or more and less than 100") for value in (-1, 100)],
+]
+CHOICES = {
+    "init": ("paper", "he", "glorot"),
+    "dtype": ("float32", "float64"),
+    "optimizer": ("adam", "sgd"),
+    "schedule": ("constant", "step"),
+}
+PRUNING_CHOICES = {
+    "criterion": ("global", "layerwise", "random"),
+    "protocol": ("imp", "paper", "finetune", "reinit"),
+}
+
+
+def settings(**given):
+    return TrainSettings.for_architecture("lenet-12", True, **given)
+
+
+def option(name):
+    return "--" + name.replace("_", "-")
+
+
+def usage_error(make):
+    with pytest.raises(UsageError) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# the paper's settings
+
+
+@pytest.mark.parametrize("quaternion", [False, True])
+@pytest.mark.parametrize("arch", TABLE_1)
+def test_the_defaults_are_those_of_table_1(arch, quaternion):
+    found = TrainSettings.for_architecture(arch, quaternion)
+    assert (found.epochs, found.rate, found.dataset) == TABLE_1[arch]
+    assert (found.batch_size, found.optimizer, found.weight_decay, found.schedule) == (60, "adam", 0, "constant")
+    assert (found.init, found.validation_size, found.patience) == ("paper", 0, 0)
+    assert found.quaternion is quaternion
+
+
+def test_lenet_is_short_for_lenet_300_100():
+    assert TrainSettings.for_architecture("lenet", True) == TrainSettings.for_architecture("lenet-300-100", True)
+
+
+def test_an_unknown_architecture_is_an_error_that_lists_those_there_are():
+    message = usage_error(lambda: TrainSettings.for_architecture("lenet-5", True))
+    assert "'lenet-5'" in message
+    assert all(arch in message for arch in TABLE_1)
+
+
+def test_pruning_is_the_papers_by_default():
+    found = PruneSettings()
+    assert (found.rounds, found.amount, found.criterion, found.stop_below) == (20, 0.2, "global", 30)
+    assert (found.protocol, found.rewind_epoch, found.fresh_optimizer) == ("imp", 0, False)
+
+
+def test_what_is_given_replaces_the_defaults():
+    found = settings(epochs=3, dataset="own.npz", seed=7)
+    assert (found.epochs, found.dataset, found.seed, found.rate) == (3, "own.npz", 7, 1.2e-3)
+
+
+def test_the_default_rate_of_sgd_is_a_hundredth():
+    assert settings(optimizer="sgd").rate == 0.01
+
+
+def test_a_given_rate_of_sgd_is_kept():
+    assert settings(optimizer="sgd", rate=0.5).rate == 0.5
+
+
+@pytest.mark.parametrize("make", [settings, PruneSettings])
+def test_settings_do_not_change(make):
+    with pytest.raises(FrozenInstanceError):
+        make().seed = 1
+
+
+# what differs from the defaults
+
+
+@pytest.mark.parametrize("arch", TABLE_1)
+def test_an_architectures_defaults_differ_in_nothing(arch):
+    assert TrainSettings.for_architecture(arch, False).non_defaults() == {}
+
+
+def test_a_default_that_is_given_differs_in_nothing():
+    assert settings(epochs=20, rate=1.2e-3, batch_size=60).non_defaults() == {}
+
+
+def test_what_differs_from_the_defaults_is_listed():
+    assert settings(epochs=3, augment=True).non_defaults() == {"epochs": 3, "augment": True}
+
+
+def test_the_default_rate_of_sgd_differs_from_that_of_adam():
+    assert settings(optimizer="sgd").non_defaults() == {"optimizer": "sgd", "rate": 0.01}
+
+
+@pytest.mark.parametrize("protocol", ["imp", "finetune"])
+def test_the_number_of_rounds_makes_no_other_run_where_more_rounds_continue_fewer(protocol):
+    assert "rounds" not in PruneSettings(rounds=5, protocol=protocol).non_defaults()
+
+
+@pytest.mark.parametrize("protocol", ["paper", "reinit"])
+def test_the_number_of_rounds_makes_another_run_where_all_masks_are_searched_first(protocol):
+    assert PruneSettings(rounds=5, protocol=protocol).non_defaults() == {"rounds": 5, "protocol": protocol}
+
+
+def test_pruning_settings_that_differ_are_listed():
+    assert PruneSettings(amount=0.5, criterion="random").non_defaults() == {"amount": 0.5, "criterion": "random"}
+
+
+# the learning rate
+
+
+def test_a_constant_rate_stays():
+    assert [settings(rate=0.5).learning_rate(epoch) for epoch in (0, 29, 30, 1000)] == [0.5] * 4
+
+
+def test_a_step_schedule_multiplies_the_rate_every_so_many_epochs():
+    found = settings(rate=8.0, schedule="step", step_epochs=2, step_factor=0.5)
+    assert [found.learning_rate(epoch) for epoch in range(7)] == [8, 8, 4, 4, 2, 2, 1]
+
+
+def test_a_step_is_a_tenth_every_thirty_epochs_by_default():
+    found = settings(rate=1.0, schedule="step")
+    assert [found.learning_rate(epoch) for epoch in (0, 29, 30, 59, 60)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+# values that are not allowed
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), OUT_OF_RANGE)
+def test_a_value_out_of_range_is_an_error_with_option_given_and_allowed(name, value, allowed):
+    message = usage_error(lambda: settings(**{name: value}))
+    assert message.startswith(f"{option(name)}: {value:g} given; {allowed}")
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), PRUNING_OUT_OF_RANGE)
+def test_a_pruning_value_out_of_range_is_an_error_with_option_given_and_allowed(name, value, allowed):
+    message = usage_error(lambda: PruneSettings(**{name: value}))
+    assert message == f"{option(name)}: {value:g} given; {allowed} is needed"
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_an_unknown_choice_is_an_error_with_option_given_and_allowed(name):
+    message = usage_error(lambda: settings(**{name: "other"}))
+    assert message == f"{option(name)}: 'other' given; allowed are {', '.join(CHOICES[name])}"
+
+
+@pytest.mark.parametrize("name", PRUNING_CHOICES)
+def test_an_unknown_pruning_choice_is_an_error_with_option_given_and_allowed(name):
+    message = usage_error(lambda: PruneSettings(**{name: "other"}))
+    assert message == f"{option(name)}: 'other' given; allowed are {', '.join(PRUNING_CHOICES[name])}"
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in CHOICES for value in CHOICES[name]])
+def test_every_choice_can_be_made(name, value):
+    assert asdict(settings(**{name: value}))[name] == value
+
+
+def test_the_edges_of_the_ranges_are_allowed():
+    settings(epochs=1, batch_size=1, train_size=1, test_size=1, seed=0, momentum=0, weight_decay=0, rate=1e-30)
+    PruneSettings(rounds=1, amount=1e-9, stop_below=0)
+
+
+def test_early_stopping_without_validation_images_is_an_error():
+    message = usage_error(lambda: settings(patience=3))
+    assert message.startswith("--patience 3 needs --validation-size")
+
+
+def test_validation_images_without_early_stopping_are_allowed():
+    assert settings(validation_size=9).patience == 0
+
+
+@pytest.mark.parametrize("protocol", ["paper", "finetune", "reinit"])
+def test_only_imp_rewinds_to_a_later_epoch(protocol):
+    message = usage_error(lambda: PruneSettings(protocol=protocol, rewind_epoch=2))
+    assert message == "--rewind-epoch 2: only --protocol imp rewinds to a later epoch"
+
+
+@pytest.mark.parametrize("protocol", ["imp", "finetune", "reinit"])
+def test_only_the_papers_protocol_has_an_optimizer_to_freshen(protocol):
+    message = usage_error(lambda: PruneSettings(protocol=protocol, fresh_optimizer=True))
+    assert message.startswith("--fresh-optimizer: only --protocol paper")
