@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quatnet.data import load
 from quatnet.environment import describe
-from quatnet.errors import UsageError
+from quatnet.errors import RunError, UsageError
 from quatnet.nn.models import Network, architecture, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
@@ -84,8 +84,11 @@ def trained_network(run: Run, round: int, compute: Compute = CPU) -> Network:
     """Return the network of a finished round, with its masks."""
     network = network_for(run.train_settings, run.data, compute)
     values, masks = run.load_round(Position(0, round))
-    masks.apply(network.parameters)
-    network.parameters.load(values)
+    try:
+        masks.apply(network.parameters)
+        network.parameters.load(values)
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{run.path}: round {round} does not fit the network of the run's settings ({error})") from None
     return network
 
 

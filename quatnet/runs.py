@@ -90,8 +90,12 @@ class DataDescription:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> DataDescription:
         """Read what `dataclasses.asdict` and JSON made of a description."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**fields)
+        values = dict(values)
+        for name in ("input_shape", "class_names", "mean", "std"):
+            if not isinstance(values[name], list):
+                raise TypeError(f"{name} is {values[name]!r}, not a list")
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 class Run:
@@ -222,6 +226,8 @@ class Run:
             values = read_json(path)
             try:
                 values.pop("sha256")
+                if not all(isinstance(value, int | float) for value in values.values()):
+                    raise TypeError("not all values are numbers")
                 results.append(RoundResult(**values))
             except (KeyError, TypeError, AttributeError) as error:
                 raise RunError(f"{path}: not the result of a round ({error})") from None

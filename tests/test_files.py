@@ -258,3 +258,10 @@ def test_json_values_come_back_exactly(tmp_path_factory, value):
 def test_what_is_no_json_file_is_a_one_line_error(tmp_path, content):
     (tmp_path / "other.json").write_bytes(content)
     one_line_run_error(read_json, tmp_path / "other.json")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_a_file_gets_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "other").write_bytes(b"")
+    write_bytes(tmp_path / "file", b"content")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -5,7 +5,8 @@ from dataclasses import FrozenInstanceError, asdict
 import pytest
 
 from quatnet.errors import UsageError
-from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.pruning import lottery
+from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
 
 TABLE_1 = {
     "lenet-300-100": (40, 1.2e-3, "mnist-mini"),
@@ -211,3 +212,7 @@ def test_only_imp_rewinds_to_a_later_epoch(protocol):
 def test_only_the_papers_protocol_has_an_optimizer_to_freshen(protocol):
     message = usage_error(lambda: PruneSettings(protocol=protocol, fresh_optimizer=True))
     assert message.startswith("--fresh-optimizer: only --protocol paper")
+
+
+def test_every_protocol_that_can_be_chosen_exists():
+    assert tuple(lottery.PROTOCOLS) == PROTOCOLS

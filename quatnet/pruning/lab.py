@@ -6,12 +6,15 @@ folder has, whole or begun, is loaded instead of done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from quatnet.backend import to_host
+from quatnet.errors import RunError
 from quatnet.nn.models import Network, count_parameters
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
@@ -51,7 +54,8 @@ class Lab:
         )
         self._progress = Progress()
         self._rewind_points: dict[int, dict[str, np.ndarray]] = {0: run.initial()}
-        self.rewind()
+        with _fitting(run.path / "initial.npz"):
+            self.rewind()
 
     def resume(self, round: int, phase: int = REPORTED) -> bool:
         """Return whether the run folder has a round, whole or begun, and if so load it."""
@@ -61,9 +65,10 @@ class Lab:
         begun = checkpoint is not None and checkpoint.position == position
         if checkpoint is not None and begun:
             self._progress = checkpoint.progress
-            self.network.parameters.set_mask(checkpoint.arrays["mask"])
-            self.network.parameters.set_value(checkpoint.arrays["value"])
-            self.optimizer.set_state(checkpoint.arrays, checkpoint.steps)
+            with _fitting(self.run.path / "checkpoint.npz"):
+                self.network.parameters.set_mask(checkpoint.arrays["mask"])
+                self.network.parameters.set_value(checkpoint.arrays["value"])
+                self.optimizer.set_state(checkpoint.arrays, checkpoint.steps)
         if not self.run.is_finished(position):
             return begun
         values, masks = self.run.load_round(position)
@@ -148,3 +153,12 @@ class Lab:
         values = parameters.by_name()
         parameters.set_mask(mask)
         return values
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """Turn the failure to put a file's arrays into the network into a RunError."""
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{path} does not fit the network of the run's settings ({error})") from None

@@ -1,9 +1,11 @@
 """What is wrong is said in one line, and the exit code says whose affair it is."""
 
 import errno
+import json
 import os
 import signal
 
+import numpy as np
 import pytest
 
 import quatnet as package
@@ -172,3 +174,31 @@ def test_the_help_has_an_example_and_fits_the_window(quatnet, command, width, mo
 
 def test_the_version_is_the_package_s(quatnet):
     assert quatnet("--version") == f"quatnet, version {package.__version__}\n"
+
+
+def edit_json(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("rounds/00/result.json", {"accuracy": "high"}),
+        ("config.json", {"data": {"class_names": 3, "input_shape": [8, 8, 1]}}),
+    ],
+    ids=["text for a number", "a number for a list"],
+)
+def test_a_file_of_the_run_with_other_contents_is_named(quatnet, run, file, changes):
+    edit_json(run / file, **changes)
+    assert file in quatnet.error(1, "evaluate", run)
+
+
+def test_initial_weights_of_another_network_are_an_error(quatnet, run):
+    np.savez(run / "initial.npz", other=np.zeros(3))
+    assert "initial.npz does not fit the network" in quatnet.error(1, "prune", run, "--quiet")
+
+
+def test_weights_of_another_architecture_are_an_error(quatnet, run):
+    config = json.loads((run / "config.json").read_text())
+    edit_json(run / "config.json", train={**config["train"], "arch": "lenet-300-100"})
+    assert "round 2 does not fit the network" in quatnet.error(1, "evaluate", run)

@@ -1,5 +1,6 @@
 """The bench: weights left against closed numbers, what resumes, and what a listener hears."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -179,7 +180,7 @@ def test_a_bench_starts_with_the_initial_weights_of_its_run(make_lab):
     lab = make_lab()
     initial = lab.run.initial()
     weights = {name: value + 1 for name, value in initial.items()}
-    run = SimpleNamespace(train_settings=lab.settings, initial=lambda: weights)
+    run = SimpleNamespace(path=Path(), train_settings=lab.settings, initial=lambda: weights)
     found = Lab(run, lab.data, lab.network).network.parameters.by_name()
     for name in initial:
         np.testing.assert_array_equal(found[name], weights[name])
