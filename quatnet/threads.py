@@ -11,6 +11,10 @@ from contextvars import copy_context
 from itertools import pairwise
 from typing import TypeVar
 
+import numpy as np
+
+from quatnet.backend import Array, array_module
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -34,3 +38,20 @@ class Threads:
         parts = min(n, self.count)
         edges = [n * k // parts for k in range(parts + 1)]
         return [slice(start, stop) for start, stop in pairwise(edges)]
+
+    def matmul(self, a: Array, b: Array, out: Array | None = None) -> Array:
+        """Return a b for two matrices, written into `out` if given; threads share the longer side of the result."""
+        if self._pool is None:
+            return array_module(a).matmul(a, b, out=out)
+        if out is None:
+            out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+        rows, columns = out.shape
+        if rows >= columns:
+            self.map(lambda part: np.matmul(a[part], b, out=out[part]), self.split(rows))
+        else:
+            self.map(lambda part: np.matmul(a, b[:, part], out=out[:, part]), self.split(columns))
+        return out
+
+
+SERIAL = Threads(1)
+"""The caller's own thread."""

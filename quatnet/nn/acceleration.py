@@ -1,4 +1,4 @@
-"""How a network runs on the CPU: the convolution that each layer uses, and how threads share a batch.
+"""How a network runs on the CPU: the algorithm that each layer uses, and how threads share the work.
 
 Nothing here changes what is computed, beyond rounding: docs/performance.md has the errors and the times.
 """
@@ -8,13 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quatnet.errors import UsageError
-from quatnet.nn.layers import Conv2d, Flatten, Layer, Parallel, QuaternionFlatten, Sequential
+from quatnet.nn.layers import (
+    Conv2d,
+    Dense,
+    Flatten,
+    Layer,
+    Parallel,
+    QuaternionDense,
+    QuaternionFlatten,
+    Sequential,
+)
+from quatnet.nn.layers.stacked import Stacked
 from quatnet.nn.layers.winograd import F2, F4, Winograd
 from quatnet.threads import Threads
 
 CONVOLUTIONS = ("auto", "im2col", "winograd")
 FEWEST_CHANNELS = 16
 """Below this many input channels the inner loops of the transforms are too short to pay."""
+
+LARGE_WEIGHT = 1 << 19
+"""Real entries of a dense weight from which on threads, and the stacked quaternion product, pay."""
 
 
 def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...], conv: str) -> None:
@@ -30,6 +43,16 @@ def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...
         if isinstance(layer, Conv2d) and _uses_winograd(layer, shape, conv):
             layer.algorithm = Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2)
         shape = layer.output_shape(shape)
+
+
+def speed_up_dense_layers(layers: Mapping[str, Layer], threads: Threads) -> None:
+    """Let threads share the products of the large dense layers, and multiply large quaternion weights unexpanded."""
+    for layer in layers.values():
+        if isinstance(layer, Dense | QuaternionDense) and layer.inputs * layer.outputs >= LARGE_WEIGHT:
+            if isinstance(layer, Dense):
+                layer.threads = threads
+            else:
+                layer.algorithm = Stacked(threads)
 
 
 def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:

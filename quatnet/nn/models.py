@@ -12,7 +12,7 @@ import numpy as np
 from quatnet import backend
 from quatnet.backend import Array
 from quatnet.errors import UsageError
-from quatnet.nn.acceleration import choose_convolutions, share_among_threads
+from quatnet.nn.acceleration import choose_convolutions, share_among_threads, speed_up_dense_layers
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.nn.layers import (
     AppendGray,
@@ -32,7 +32,7 @@ from quatnet.nn.layers import (
 )
 from quatnet.nn.parameters import Parameters
 from quatnet.streams import Stream, generator
-from quatnet.threads import Threads
+from quatnet.threads import SERIAL, Threads
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,10 @@ class Network:
         self._blas_threads = threads
         if xp is np:
             choose_convolutions(self.layers, self.input_shape, conv)
-            self._body = share_among_threads(plain, Threads(threads))
+            own_threads = Threads(threads)
+            self._body = share_among_threads(plain, own_threads)
             self._blas_threads = threads if self._body is plain else 1
+            speed_up_dense_layers(self.layers, SERIAL if self._body is plain else own_threads)
 
     def forward(self, images: Array) -> tuple[Array, Backward]:
         """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.

@@ -1,11 +1,11 @@
 """Adam and SGD over the flat arrays of a network; pruned weights stay exactly 0.
 
-The gradient is multiplied by the mask before anything else. A pruned weight has value and moments 0 from the moment it
-is pruned (`mask_state`), so that all of its updates are exactly 0.
+The gradient is multiplied by the mask before anything else, and the new values after everything else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from quatnet.backend import Array, to_device, to_host
 from quatnet.nn.parameters import Parameters
 
-CHUNK = 32768
+CHUNK = 1 << 16
 """Entries that the CPU updates at a time: a few arrays of this length stay in the second-level cache."""
 
 
@@ -62,18 +62,27 @@ class Optimizer:
         length = CHUNK if self.parameters.xp is np else size
         return (slice(start, start + length) for start in range(0, size, length))
 
+    def _masked(self, array: Array, part: slice) -> Array:
+        """Multiply one chunk by its mask in place; on the CPU, where counting is cheap, only if anything is masked."""
+        mask = self.parameters.mask[part]
+        if self.parameters.xp is not np or not mask.all():
+            array *= mask
+        return array
+
     def _masked_gradient(self, part: slice) -> Array:
         """Mask one chunk of the gradients in place, add the weight decay, and return it."""
         p = self.parameters
-        g = p.gradient[part]
-        g *= p.mask[part]
+        g = self._masked(p.gradient[part], part)
         if self.weight_decay:
             g += self.weight_decay * p.value[part]
         return g
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015, algorithm 1), with PyTorch's defaults; weight decay is added to the gradient."""
+    """Adam (Kingma and Ba 2015, algorithm 1), with PyTorch's defaults; weight decay is added to the gradient.
+
+    Its moments are kept without their constant factors, m / (1-b1) and v / (1-b2), which saves three passes.
+    """
 
     def __init__(
         self,
@@ -88,27 +97,26 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def step(self, rate: float) -> None:
-        """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= rate m / (1-b1^t) / (sqrt(v / (1-b2^t)) + eps)."""
+        """m = b1 m + g;  v = b2 v + g^2;  w -= rate (1-b1) m / (1-b1^t) / (sqrt(v (1-b2) / (1-b2^t)) + eps)."""
         xp = self.parameters.xp
         self.steps += 1
-        correction1 = 1 - self.beta1**self.steps
-        correction2 = 1 - self.beta2**self.steps
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
+        rate *= (1 - self.beta1) / (1 - self.beta1**self.steps) / root
         for part in self._chunks():
             g = self._masked_gradient(part)
             m, v = self.moments["m"][part], self.moments["v"][part]
             m *= self.beta1
+            m += g
             v *= self.beta2
             scratch = g * g
-            scratch *= 1 - self.beta2
             v += scratch
-            g *= 1 - self.beta1
-            m += g
             xp.sqrt(v, out=scratch)
-            scratch *= 1 / np.sqrt(correction2).item()
-            scratch += self.epsilon
+            scratch += self.epsilon / root
             xp.divide(m, scratch, out=scratch)
-            scratch *= rate / correction1
-            self.parameters.value[part] -= scratch
+            scratch *= rate
+            w = self.parameters.value[part]
+            w -= scratch
+            self._masked(w, part)
 
 
 class SGD(Optimizer):
@@ -126,4 +134,6 @@ class SGD(Optimizer):
             u = self.moments["u"][part]
             u *= self.momentum
             u += g
-            self.parameters.value[part] -= rate * u
+            w = self.parameters.value[part]
+            w -= rate * u
+            self._masked(w, part)
