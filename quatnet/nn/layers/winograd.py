@@ -182,7 +182,7 @@ class Winograd:
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
         """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,)."""
         u = self._transformed_kernel(w)
-        for part in self._parts(x, y):
+        for part in self._parts(x, y, u):
             v = self._transform_input(x[part])
             m = self._take("m", (*v.shape[:-1], w.shape[-1]), x.dtype)
             np.matmul(_positions(v), u, out=_positions(m))
@@ -196,7 +196,7 @@ class Winograd:
         u = self._transformed_kernel(w)
         du, db = np.zeros_like(u), np.zeros_like(u[0, 0])
         product = self._take("du", u.shape, u.dtype)
-        for part in self._parts(x, dy):
+        for part in self._parts(x, dy, u):
             tiles = self._transpose_output(dy[part])
             db += tiles[1, 1].sum(axis=(0, 1, 2))
             dm = _positions(tiles)
@@ -232,9 +232,8 @@ class Winograd:
         phases[1:, :, :, -1] = 0
         phases[:, 0, :, :, 0] = 0
         phases[:, 1:, :, :, -1] = 0
-        for i, (there_i, here_i) in enumerate(self._phases(rows)):
-            for j, (there_j, here_j) in enumerate(self._phases(columns)):
-                phases[i, j, :, there_i, there_j] = x[:, here_i, here_j]
+        for there, here in self._pieces(phases, x):
+            there[...] = here
         half = self._take("half", (edge, m, n, rows, columns + 1, c), x.dtype)
         tile_rows = [*(phases[i][:, :, :-1] for i in range(m)), *(phases[i][:, :, 1:] for i in range(2))]
         self.tile.input(tile_rows, half, self._take("scratch", (2, *half.shape[1:]), x.dtype))
@@ -262,9 +261,8 @@ class Winograd:
         tile_rows = [*(phases[i][:, :, :-1] for i in range(m)), *overlap]
         self.tile.input_transposed(half, tile_rows, scratch)
         phases[:2, :, :, 1:] += overlap
-        for i, (there_i, here_i) in enumerate(self._phases(rows)):
-            for j, (there_j, here_j) in enumerate(self._phases(columns)):
-                dx[:, here_i, here_j] = phases[i, j, :, there_i, there_j]
+        for there, here in self._pieces(phases, dx):
+            here[...] = there
 
     def _transform_output(self, product: np.ndarray, y: np.ndarray) -> None:
         """y = A' M A for every tile; product as (edge, edge, n, tile rows, tile columns, out)."""
@@ -274,18 +272,14 @@ class Winograd:
         pixels = self._take("phases", (m, m, *product.shape[2:]), y.dtype)
         scratch = self._take("scratch", (2, m, *product.shape[2:]), y.dtype)
         self.tile.output(half.swapaxes(0, 1), pixels.swapaxes(0, 1), scratch)
-        for i in range(m):
-            for j in range(m):
-                y[:, i::m, j::m] = pixels[i, j]
+        self._split(y)[...] = pixels
 
     def _transpose_output(self, dy: np.ndarray) -> np.ndarray:
         """dM = A dy A' for every tile, as (edge, edge, n, tile rows, tile columns, out)."""
         n, h, w, c = dy.shape
         m, edge = self.tile.m, self.tile.m + 2
         pixels = self._take("phases", (m, m, n, h // m, w // m, c), dy.dtype)
-        for i in range(m):
-            for j in range(m):
-                pixels[i, j] = dy[:, i::m, j::m]
+        pixels[...] = self._split(dy)
         half = self._take("half", (edge, *pixels.shape[1:]), dy.dtype)
         self.tile.output_transposed(pixels, half, self._take("scratch", (2, *pixels.shape[1:]), dy.dtype))
         product = self._take("m", (edge, edge, *pixels.shape[2:]), dy.dtype)
@@ -293,17 +287,29 @@ class Winograd:
         self.tile.output_transposed(half.swapaxes(0, 1), product.swapaxes(0, 1), scratch)
         return product
 
-    def _phases(self, tiles: int) -> list[tuple[slice, slice]]:
-        """Return, for each of the m phases of a padded axis, where it lies among the tiles and in the image."""
+    def _split(self, x: np.ndarray) -> np.ndarray:
+        """View images (n, h, w, c) as (m, m, n, tile rows, tile columns, c): their phases."""
+        n, h, w, c = x.shape
         m = self.tile.m
-        first = (slice(1, None), slice(m - 1, None, m))
-        return [first, *((slice(0, tiles), slice(i - 1, None, m)) for i in range(1, m))]
+        phases: np.ndarray = x.reshape(n, h // m, m, w // m, m, c).transpose(2, 4, 0, 1, 3, 5)
+        return phases
 
-    def _parts(self, x: np.ndarray, y: np.ndarray) -> Iterator[slice]:
-        """Yield groups of images whose transformed maps fit the cache."""
+    def _pieces(self, phases: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the pairs of views that hold the same pixels in the phases of the padded images and in the images.
+
+        Padding shifts pixel t m + i to t m + i + 1: the last phase of the image becomes the first, one tile further.
+        """
+        pixels, m = self._split(x), self.tile.m
+        shifted, last = (slice(1, m), slice(0, -1)), (slice(0, 1), slice(1, None))
+        for (i, t), from_i in ((shifted, slice(0, m - 1)), (last, slice(m - 1, m))):
+            for (j, u), from_j in ((shifted, slice(0, m - 1)), (last, slice(m - 1, m))):
+                yield phases[i, j, :, t, u], pixels[from_i, from_j]
+
+    def _parts(self, x: np.ndarray, y: np.ndarray, u: np.ndarray) -> Iterator[slice]:
+        """Yield groups of images whose transformed maps fit the cache, or are as large as the kernels they meet."""
         positions = (self.tile.m + 2) ** 2 / self.tile.m**2
         image = positions * x.shape[1] * x.shape[2] * max(x.shape[3], y.shape[3]) * x.dtype.itemsize
-        step = max(1, int(GROUP_BYTES / image))
+        step = max(1, int(max(GROUP_BYTES, u.nbytes) / image))
         return (slice(start, start + step) for start in range(0, len(x), step))
 
     def _take(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
