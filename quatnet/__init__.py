@@ -12,8 +12,9 @@ from quatnet.pruning.lottery import prune, train_dense
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Compute",

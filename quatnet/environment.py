@@ -1,4 +1,4 @@
-"""What a run ran on: versions, processor, BLAS and threads, for environment.json."""
+"""What a run was started on: versions, processor, BLAS and threads, for environment.json."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import threadpoolctl
 
-import quatnet
 from quatnet import backend
+from quatnet.version import VERSION
 
 PACKAGES = ("numpy", "scipy", "click", "pooch", "rich", "threadpoolctl", "cupy-cuda12x", "cupy-cuda13x")
 
@@ -19,7 +19,7 @@ PACKAGES = ("numpy", "scipy", "click", "pooch", "rich", "threadpoolctl", "cupy-c
 def describe(*, device: str, conv: str, threads: int) -> dict[str, Any]:
     """Return the environment as a JSON object; of `device`, what was chosen and the array library that it means."""
     return {
-        "quatnet": quatnet.__version__,
+        "quatnet": VERSION,
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "platform": platform.platform(),

@@ -13,7 +13,7 @@ from quatnet.nn.models import Network, architecture, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Position, TrainingData
+from quatnet.training import Phase, Position, TrainingData
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class Compute:
 
     def threads_for(self, arch: str) -> int:
         """Return the number of threads for an architecture."""
-        return self.threads or ((os.cpu_count() or 1) if architecture(arch).blocks else 1)
+        if self.threads is not None:
+            return self.threads
+        return (os.cpu_count() or 1) if architecture(arch).blocks else 1
 
 
 CPU = Compute()
@@ -52,10 +54,10 @@ def start(
     Raises UsageError for settings that do not fit together, DataError for missing or damaged data.
     """
     if prune is not None:
-        prune.check_epochs(train.epochs)
+        prune.check_training(train)
     data = TrainingData.cut(load(train.dataset, data_dir=data_dir), train)
     description = DataDescription.of(data)
-    path = runs_dir / run_name(train, prune)
+    path = Path(runs_dir) / run_name(train, prune)
     if (path / "config.json").is_file():
         run = Run(path)
         check_same_settings(path, asdict(run.train_settings), asdict(train))
@@ -75,15 +77,21 @@ def reopen(
     listener: Listener | None = None,
 ) -> Lab:
     """Return the bench of an existing run; a DataError if its data set has changed."""
+    data = data_of(run, data_dir=data_dir)
+    return Lab(run, data, network_for(run.train_settings, run.data, compute), listener)
+
+
+def data_of(run: Run, *, data_dir: Path | None = None) -> TrainingData:
+    """Return the data that a run was made with; a DataError if they are missing, damaged or have changed."""
     data = TrainingData.cut(load(run.train_settings.dataset, data_dir=data_dir), run.train_settings)
     run.check_data(DataDescription.of(data))
-    return Lab(run, data, network_for(run.train_settings, run.data, compute), listener)
+    return data
 
 
 def trained_network(run: Run, round: int, compute: Compute = CPU) -> Network:
     """Return the network of a finished round, with its masks."""
     network = network_for(run.train_settings, run.data, compute)
-    values, masks = run.load_round(Position(0, round))
+    values, masks = run.load_round(Position(Phase.ROUNDS, round))
     try:
         masks.apply(network.parameters)
         network.parameters.load(values)
@@ -112,7 +120,7 @@ def finished_round(run: Run, round: int | None) -> RoundResult:
     """Return the result of a round, by default the last; a UsageError names the rounds there are."""
     results = {result.round: result for result in run.results()}
     if not results:
-        raise UsageError(f"{run.path} has no finished round yet; quatnet prune {run.path} finishes its training")
+        raise UsageError(f"{run.path} has no finished round yet; the command that started it goes on with it")
     if round is None:
         return results[max(results)]
     if round not in results:

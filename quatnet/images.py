@@ -65,6 +65,8 @@ def _read_npy(path: Path, shape: tuple[int, int, int], invert: bool) -> list[tup
         raise UsageError(f"{path}: shape {array.shape} given; images of {shape} are needed")
     if images.dtype != np.uint8:
         images = images.astype(np.float32)
+        if not np.isfinite(images).all():
+            raise UsageError(f"{path}: NaN or infinite values given; finite ones are needed")
     if invert:
         images = 255 - images if images.dtype == np.uint8 else 1 - images
     names = [f"{path}[{index}]" for index in range(len(images))] if stacked else [str(path)]

@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,9 @@ from quatnet.errors import DataError, RunError, UsageError
 from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, write_bytes, write_json, write_npz
 from quatnet.pruning.masks import Masks
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import EpochResult, Position, Progress, TrainingData
+from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
 
 SCHEMA = 1
-PHASES = ("rounds", "search")
 CSV_COLUMNS = (
     "arch", "dataset", "algebra", "protocol", "init", "seed", "round", "weights_left", "kept_weights", "accuracy",
 )  # fmt: skip
@@ -99,10 +98,11 @@ class DataDescription:
 
 
 class Run:
-    """A run folder that is open for reading and, under `locked`, for writing."""
+    """A run folder that is open for reading; training and pruning lock it for writing."""
 
     def __init__(self, path: Path) -> None:
         """Open an existing folder; a UsageError if it is no run, a RunError if its settings are damaged."""
+        path = Path(path)
         if not (path / "config.json").is_file():
             raise UsageError(f"{path} is not a run folder (it has no config.json); `quatnet runs` lists the runs")
         self.path = path
@@ -138,15 +138,17 @@ class Run:
 
         They must be those it was pruned with before; only the number of rounds may change, where more continue fewer.
         """
-        prune.check_epochs(self.train_settings.epochs)
+        prune.check_training(self.train_settings)
         before = self.prune_settings
         if before is not None:
             ignored = () if before.two_phases else ("rounds",)
             check_same_settings(self.path, asdict(before), asdict(prune), ignored)
 
     def set_prune_settings(self, prune: PruneSettings) -> None:
-        """Check the pruning settings and write them into config.json."""
+        """Check the pruning settings and write them into config.json; fewer rounds than before stay as many."""
         self.check_prune_settings(prune)
+        if self.prune_settings is not None:
+            prune = replace(prune, rounds=max(prune.rounds, self.prune_settings.rounds))
         config = read_json(self.path / "config.json")
         config["prune"] = asdict(prune)
         write_json(self.path / "config.json", config)
@@ -155,7 +157,7 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second process out of the folder (where the system has advisory locks)."""
-        with (self.path / ".lock").open("w") as file:
+        with (self.path / ".lock").open("a") as file:
             try:
                 import fcntl
 
@@ -183,7 +185,7 @@ class Run:
 
     def folder(self, position: Position) -> Path:
         """Return the folder of a round."""
-        return self.path / PHASES[position.phase] / f"{position.round:02d}"
+        return self.path / position.phase.folder / f"{position.round:02d}"
 
     def is_finished(self, position: Position) -> bool:
         """Say whether a round is whole."""
@@ -219,10 +221,10 @@ class Run:
                 raise RunError(f"{folder / name} is damaged: its SHA-256 is not the one in result.json")
         return read_npz(folder / "weights.npz"), Masks.load(folder / "mask.npz")
 
-    def results(self, phase: int = 0) -> list[RoundResult]:
+    def results(self, phase: Phase = Phase.ROUNDS) -> list[RoundResult]:
         """Return the results of the finished rounds, in order."""
         results = []
-        for path in sorted((self.path / PHASES[phase]).glob("*/result.json")):
+        for path in sorted((self.path / phase.folder).glob("*/result.json")):
             values = read_json(path)
             try:
                 values.pop("sha256")
@@ -245,7 +247,7 @@ class Run:
         """
         metrics = self.path / "metrics.jsonl"
         length = min(self._metrics_length(), metrics.stat().st_size if metrics.exists() else 0)
-        line = json.dumps({"phase": PHASES[position.phase], "round": position.round, **_epoch(progress.last)}) + "\n"
+        line = json.dumps({"phase": position.phase.folder, "round": position.round, **_epoch(progress.last)}) + "\n"
         with metrics.open("r+b" if metrics.exists() else "w+b") as file:
             file.truncate(length)
             file.seek(length)
@@ -273,7 +275,7 @@ class Run:
         arrays = read_npz(path)
         try:
             state = json.loads(str(arrays.pop("state")))
-            position = Position(state["phase"], state["round"])
+            position = Position(Phase(state["phase"]), state["round"])
             last, best = (EpochResult(**state[key]) if state[key] else None for key in ("last", "best"))
             progress = Progress(state["epochs"], last, best, arrays.pop("best_value", None))
             return Checkpoint(position, progress, arrays, state["steps"])
@@ -311,7 +313,7 @@ class Run:
                     **asdict(result),
                     "arch": train.arch,
                     "dataset": train.dataset,
-                    "algebra": "quaternion" if train.quaternion else "real",
+                    "algebra": train.algebra,
                     "protocol": prune.protocol if prune else "",
                     "init": train.init,
                     "seed": train.seed,
@@ -327,8 +329,7 @@ def run_name(train: TrainSettings, prune: PruneSettings | None) -> str:
         different.update(prune.non_defaults())
     digest = hashlib.sha256(json.dumps(different, sort_keys=True).encode()).hexdigest()[:8]
     arch = "lenet" if train.arch == "lenet-300-100" else train.arch
-    algebra = "quaternion" if train.quaternion else "real"
-    return f"{arch}-{algebra}-{Path(train.dataset).stem}-seed{train.seed}-{digest}"
+    return f"{arch}-{train.algebra}-{Path(train.dataset).stem}-seed{train.seed}-{digest}"
 
 
 def list_runs(runs_dir: Path) -> list[Path]:

@@ -11,12 +11,11 @@ from typing import Any
 
 from quatnet.errors import UsageError
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import architecture
+from quatnet.nn.models import DTYPES, architecture
 from quatnet.pruning.criteria import CRITERIA
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "step")
-DTYPES = ("float32", "float64")
 PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 
 
@@ -87,6 +86,11 @@ class TrainSettings:
         defaults = {"dataset": table.default_dataset, "epochs": table.epochs, "rate": rate}
         return cls(arch=table.name, quaternion=quaternion, **{**defaults, **given})
 
+    @property
+    def algebra(self) -> str:
+        """`quaternion` or `real`."""
+        return "quaternion" if self.quaternion else "real"
+
     def non_defaults(self) -> dict[str, Any]:
         """Return the settings that differ from the architecture's defaults."""
         default = asdict(TrainSettings.for_architecture(self.arch, self.quaternion))
@@ -134,11 +138,15 @@ class PruneSettings:
         if self.fresh_optimizer and self.protocol != "paper":
             raise UsageError("--fresh-optimizer: only --protocol paper keeps the optimizer's state between rounds")
 
-    def check_epochs(self, epochs: int) -> None:
-        """Raise a UsageError unless a rewound network still has an epoch to train."""
-        if self.rewind_epoch >= epochs:
+    def check_training(self, train: TrainSettings) -> None:
+        """Raise a UsageError unless round 0 surely reaches the epoch to rewind to, and an epoch is left to train."""
+        if self.rewind_epoch >= train.epochs:
             raise UsageError(
-                f"--rewind-epoch: {self.rewind_epoch} given; less than the {epochs} epochs of training is needed"
+                f"--rewind-epoch: {self.rewind_epoch} given; less than the {train.epochs} epochs of training is needed"
+            )
+        if self.rewind_epoch and train.patience:
+            raise UsageError(
+                f"--rewind-epoch {self.rewind_epoch}: not with --patience, for round 0 may stop before that epoch"
             )
 
     def non_defaults(self) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class Stream(IntEnum):
     AUGMENTATION = 2
     MASK = 3
     REINIT = 4
+    CUT = 1000
+    SHAPES = 1001
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

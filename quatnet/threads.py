@@ -14,15 +14,18 @@ from typing import TypeVar
 import numpy as np
 
 from quatnet.backend import Array, array_module
+from quatnet.errors import UsageError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Threads:
-    """`count` threads that work on a list of items; one thread is the caller's own."""
+    """`count` threads that work on a list of items; with a count of 1 the caller does the work itself."""
 
     def __init__(self, count: int = 1) -> None:
+        if count < 1:
+            raise UsageError(f"threads: {count} given; 1 or more are needed")
         self.count = count
         self._pool = ThreadPoolExecutor(count) if count > 1 else None
 
@@ -34,8 +37,8 @@ class Threads:
         return [future.result() for future in futures]
 
     def split(self, n: int) -> list[slice]:
-        """Cut a length into as many nearly equal parts as there are threads, none of them empty."""
-        parts = min(n, self.count)
+        """Cut a length into as many nearly equal parts as there are threads, none of them empty if n is not 0."""
+        parts = max(1, min(n, self.count))
         edges = [n * k // parts for k in range(parts + 1)]
         return [slice(start, stop) for start, stop in pairwise(edges)]
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
@@ -38,11 +39,23 @@ class Preprocessing(Protocol):
         """Standard deviation per channel."""
 
 
+class Phase(IntEnum):
+    """The trainings of a run that are reported, and those that only search for masks."""
+
+    ROUNDS = 0
+    SEARCH = 1
+
+    @property
+    def folder(self) -> str:
+        """The name of the phase in files: rounds or search."""
+        return self.name.lower()
+
+
 @dataclass(frozen=True)
 class Position:
-    """Which of a run's trainings this is: phase 0 is the reported one, 1 the search for masks; round 0 is dense."""
+    """Which of a run's trainings this is; round 0 is the dense network."""
 
-    phase: int
+    phase: Phase
     round: int
 
 
@@ -186,10 +199,11 @@ def evaluate(
 def predict(network: Network, preprocessing: Preprocessing, images: np.ndarray) -> np.ndarray:
     """Return the class probabilities (n, classes) of raw images (n, h, w, c), as a host array."""
     parts = []
-    for start in range(0, len(images), EVALUATION_BATCH):
-        logits = to_host(network.predict(_input(network, preprocessing, images[start : start + EVALUATION_BATCH])))
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        parts.append(exponentials / exponentials.sum(axis=1, keepdims=True))
+    with network.limit_blas():
+        for start in range(0, len(images), EVALUATION_BATCH):
+            logits = to_host(network.predict(_input(network, preprocessing, images[start : start + EVALUATION_BATCH])))
+            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+            parts.append(exponentials / exponentials.sum(axis=1, keepdims=True))
     return np.concatenate(parts)
 
 

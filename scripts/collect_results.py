@@ -39,7 +39,7 @@ def main() -> None:
 
     trials: dict[str, list[list[RoundResult]]] = defaultdict(list)
     for run in runs:
-        trials["quaternion" if run.train_settings.quaternion else "real"].append(run.results())
+        trials[run.train_settings.algebra].append(run.results())
     if all(len(results) > 1 for group in trials.values() for results in group):
         settings = runs[0].train_settings
         picture = ROOT / "docs" / "results" / f"{args.name}.png"

@@ -18,7 +18,15 @@ from quatnet.cli import main
 from quatnet.nn.models import count_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGES.md"])
+PAGES = sorted(
+    [
+        *(ROOT / "docs").glob("*.md"),
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGES.md",
+        ROOT / "README.md",
+        ROOT / "docs" / "results" / "README.md",
+    ]
+)
 EXECUTED = [ROOT / "docs" / f"{name}.md" for name in ("api", "derivation", "design", "errata", "howto", "protocol")]
 EXCERPT = re.compile(r"quatnet/[\w/]+\.py")
 NOT_EXECUTED = "not executed: "

@@ -13,9 +13,10 @@ from quatnet.nn.initializers import paper
 from quatnet.nn.layers import QuaternionConv2d, QuaternionDense
 from quatnet.nn.models import build, count_parameters
 from quatnet.pruning.criteria import global_magnitude
-from quatnet.pruning.lab import REPORTED, SEARCH, Lab
+from quatnet.pruning.lab import Lab
 from quatnet.quaternion import hamilton
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.training import Phase
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 TABLE_1 = {
@@ -210,7 +211,7 @@ def accuracies_at(accuracies: list[float]) -> SimpleNamespace:
     return SimpleNamespace(run=SimpleNamespace(results=lambda phase: results))
 
 
-@pytest.mark.parametrize("phase", [REPORTED, SEARCH])
+@pytest.mark.parametrize("phase", [Phase.ROUNDS, Phase.SEARCH])
 def test_quatnet_stops_after_two_successive_rounds_below_30_percent_in_the_search_and_in_re_training(phase):
     accuracies = [80.0, 29.0, 31.0, 29.0, 28.0]
     settings = PruneSettings()

@@ -11,7 +11,7 @@ from quatnet.experiment import finished_round, network_for, reopen, start, train
 from quatnet.nn.models import build
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.runs import Run, run_name
-from quatnet.training import Position, evaluate
+from quatnet.training import Phase, Position, evaluate
 from tests import small
 
 
@@ -118,7 +118,7 @@ def test_a_rewind_beyond_the_last_epoch_is_an_error(tmp_path, settings, how, epo
 @pytest.mark.parametrize("k", [0, 1, 2])
 def test_the_network_of_a_round_has_its_weights_and_masks(pruned, k):
     network = trained_network(pruned, k)
-    weights, masks = pruned.load_round(Position(0, k))
+    weights, masks = pruned.load_round(Position(Phase.ROUNDS, k))
     for name, parameter in network.parameters.items():
         np.testing.assert_array_equal(parameter.value, weights[name])
     assert network.parameters.count_kept() == masks.count() == [84, 67, 54][k]

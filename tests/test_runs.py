@@ -17,7 +17,7 @@ from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.pruning.masks import Masks
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, list_runs, run_name
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import EpochResult, Position, Progress, TrainingData
+from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
 from tests import small
 
 SETTINGS = TrainSettings.for_architecture("lenet-12", True, seed=3)
@@ -25,7 +25,7 @@ DATA = DataDescription("0123456789abcdef", 60, 25, (4, 4, 1), ("a", "b"), (0.5,)
 INITIAL = {"fc1.weight": np.arange(8.0).reshape(4, 1, 2), "fc1.bias": np.zeros(8)}
 MASKS = Masks({"fc1.weight": np.arange(8).reshape(4, 1, 2) % 3 > 0})
 RESULT = RoundResult(1, 25.5, 5, 81.25, 2, 0.1, 0.2)
-ROUND_1, SEARCH_1 = Position(0, 1), Position(1, 1)
+ROUND_1, SEARCH_1 = Position(Phase.ROUNDS, 1), Position(Phase.SEARCH, 1)
 ARRAYS = {"value": np.arange(16.0), "mask": np.arange(16) % 3 > 0, "m": np.ones(16), "v": np.full(16, 2.0)}
 
 
@@ -220,10 +220,10 @@ def test_other_pruning_settings_are_an_error_that_names_them(run):
 
 
 @pytest.mark.parametrize("protocol", ["imp", "finetune"])
-def test_the_number_of_rounds_may_change_where_more_rounds_continue_fewer(run, protocol):
+def test_the_number_of_rounds_may_grow_where_more_rounds_continue_fewer(run, protocol):
     for rounds in (5, 7, 6):
         run.set_prune_settings(PruneSettings(rounds=rounds, protocol=protocol))
-    assert Run(run.path).prune_settings.rounds == 6
+    assert Run(run.path).prune_settings.rounds == 7
 
 
 @pytest.mark.parametrize("protocol", ["paper", "reinit"])
@@ -341,10 +341,10 @@ def test_a_round_without_a_result_is_not_finished(run, monkeypatch):
 def test_rounds_and_the_search_are_kept_apart(saved):
     assert saved.is_finished(ROUND_1)
     assert not saved.is_finished(SEARCH_1)
-    assert saved.results(phase=1) == []
+    assert saved.results(Phase.SEARCH) == []
 
 
-@pytest.mark.parametrize(("position", "folder"), [(ROUND_1, "rounds/01"), (Position(1, 12), "search/12")])
+@pytest.mark.parametrize(("position", "folder"), [(ROUND_1, "rounds/01"), (Position(Phase.SEARCH, 12), "search/12")])
 def test_a_round_has_a_folder_of_its_own(run, position, folder):
     run.save_round(position, INITIAL, MASKS, RESULT)
     assert {path.name for path in (run.path / folder).iterdir()} == {"weights.npz", "mask.npz", "result.json"}
@@ -352,7 +352,7 @@ def test_a_round_has_a_folder_of_its_own(run, position, folder):
 
 def test_results_are_in_the_order_of_the_rounds(run):
     for k in (100, 9, 11, 0):
-        run.save_round(Position(0, k), INITIAL, MASKS, replace(RESULT, round=k))
+        run.save_round(Position(Phase.ROUNDS, k), INITIAL, MASKS, replace(RESULT, round=k))
     assert [result.round for result in run.results()] == [0, 9, 11, 100]
 
 
@@ -389,7 +389,7 @@ def test_a_result_without_checksums_is_a_one_line_error(saved, content):
 def test_results_csv_has_one_line_per_round(run):
     run.set_prune_settings(PruneSettings(protocol="finetune"))
     for k in (0, 1):
-        run.save_round(Position(0, k), INITIAL, MASKS, replace(RESULT, round=k))
+        run.save_round(Position(Phase.ROUNDS, k), INITIAL, MASKS, replace(RESULT, round=k))
     assert (run.path / "results.csv").read_text() == (
         "arch,dataset,algebra,protocol,init,seed,round,weights_left,kept_weights,accuracy\n"
         "lenet-12,mnist-mini,quaternion,finetune,paper,3,0,25.5,5,81.25\n"
@@ -399,7 +399,7 @@ def test_results_csv_has_one_line_per_round(run):
 
 def test_results_csv_of_a_dense_run_has_no_protocol(tmp_path):
     run = Run.create(tmp_path / "run", replace(SETTINGS, quaternion=False), DATA, INITIAL, {})
-    run.save_round(Position(0, 0), INITIAL, MASKS, replace(RESULT, round=0))
+    run.save_round(Position(Phase.ROUNDS, 0), INITIAL, MASKS, replace(RESULT, round=0))
     line = (run.path / "results.csv").read_text().splitlines()[1]
     assert line == "lenet-12,mnist-mini,real,,paper,3,0,25.5,5,81.25"
 
@@ -598,3 +598,8 @@ def test_other_folders_and_files_are_no_runs(run, tmp_path):
 @pytest.mark.parametrize("folder", [".", "missing"])
 def test_where_no_runs_are_the_list_is_empty(tmp_path, folder):
     assert list_runs(tmp_path / folder) == []
+
+
+def test_rewinding_to_an_epoch_does_not_go_with_early_stopping(run):
+    early = replace(run.train_settings, epochs=9, patience=2, validation_size=9)
+    one_line_error(UsageError, lambda: PruneSettings(rewind_epoch=3).check_training(early), "not with --patience")

@@ -9,10 +9,20 @@ from quatnet import training
 from quatnet.errors import RunError
 from quatnet.nn.models import build
 from quatnet.nn.optimizers import SGD, Adam
-from quatnet.training import Position, Progress, TrainingData, evaluate, make_optimizer, predict, train, train_epoch
+from quatnet.training import (
+    Phase,
+    Position,
+    Progress,
+    TrainingData,
+    evaluate,
+    make_optimizer,
+    predict,
+    train,
+    train_epoch,
+)
 from tests import small
 
-ROUND_0 = Position(0, 0)
+ROUND_0 = Position(Phase.ROUNDS, 0)
 
 
 class Bench:
@@ -117,7 +127,9 @@ def test_images_keep_their_labels(dataset, batches, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("position", "epoch"), [(Position(0, 0), 1), (Position(0, 1), 0), (Position(1, 0), 0)], ids=str
+    ("position", "epoch"),
+    [(Position(Phase.ROUNDS, 0), 1), (Position(Phase.ROUNDS, 1), 0), (Position(Phase.SEARCH, 0), 0)],
+    ids=str,
 )
 def test_another_epoch_round_or_phase_has_another_order(dataset, batches, position, epoch):
     Bench(dataset).train_epoch()
@@ -369,7 +381,7 @@ def test_the_validation_loss_is_that_of_the_images_held_out(dataset):
 def test_a_rate_that_is_far_too_high_is_an_error_that_names_epoch_round_and_rate(dataset, optimizer):
     bench = Bench(dataset, rate=1e30, optimizer=optimizer)
     with pytest.raises(RunError) as caught:
-        bench.train(Position(0, 3))
+        bench.train(Position(Phase.ROUNDS, 3))
     assert str(caught.value) in [
         f"the training loss is {value} in epoch 1 of round 3: try a --rate below 1e+30" for value in ("nan", "inf")
     ]

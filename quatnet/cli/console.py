@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from quatnet.pruning.lab import Listener
-from quatnet.runs import PHASES, RoundResult, Run
-from quatnet.training import Position
+from quatnet.runs import RoundResult, Run
+from quatnet.training import Phase, Position
 from quatnet.training import Progress as TrainingProgress
 
 REFRESH_SECONDS = 0.1
@@ -104,7 +104,7 @@ class Follower:
             self._bar.stop()
 
     def _name(self, position: Position) -> str:
-        search = "search " if PHASES[position.phase] == "search" else ""
+        search = "search " if position.phase is Phase.SEARCH else ""
         total = f"/{self._rounds}" if self._rounds else ""
         return f"{search}round {position.round:{len(str(self._rounds))}d}{total}"
 

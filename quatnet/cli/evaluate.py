@@ -9,9 +9,8 @@ import click
 from quatnet import training
 from quatnet.cli import options
 from quatnet.cli.console import Output, weights_left
-from quatnet.cli.summary import algebra, dense_percent, summary
-from quatnet.data import load
-from quatnet.experiment import Compute, finished_round, trained_network
+from quatnet.cli.summary import dense_percent, summary
+from quatnet.experiment import Compute, data_of, finished_round, trained_network
 from quatnet.runs import Run
 
 
@@ -45,13 +44,12 @@ def evaluate(
     opened = Run(run)
     settings = opened.train_settings
     result = finished_round(opened, round_)
-    size = settings.test_size if test_size is None else test_size
-    dataset = load(settings.dataset, data_dir=data_dir).subset(train_size, size, settings.seed)
+    dataset = data_of(opened, data_dir=data_dir).dataset.subset(train_size, test_size, settings.seed)
     network = trained_network(opened, result.round, Compute(device, conv, threads))
     loss, accuracy = training.evaluate(network, opened.data, dataset.x_test, dataset.y_test)
     values = {**summary(opened, result), "accuracy": accuracy, "loss": loss, "images": len(dataset.y_test)}
     left = weights_left(result.weights_left, dense_percent(opened))
-    output.say(f"{settings.arch}, {algebra(opened)}, round {result.round}, {left}")
+    output.say(f"{settings.arch}, {settings.algebra}, round {result.round}, {left}")
     output.say(f"accuracy {accuracy:.2f} % and loss {loss:.4f} on {len(dataset.y_test):,} test images")
     if train_size is not None:
         loss, accuracy = training.evaluate(network, opened.data, dataset.x_train, dataset.y_train)

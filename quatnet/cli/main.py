@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import click
 
-from quatnet import __version__
 from quatnet.cli.data import data
 from quatnet.cli.evaluate import evaluate
 from quatnet.cli.models import models
@@ -18,6 +17,7 @@ from quatnet.cli.prune import prune
 from quatnet.cli.runs import runs
 from quatnet.cli.train import train
 from quatnet.errors import QuatnetError, RunError
+from quatnet.version import VERSION
 
 INTERRUPTED = 130
 
@@ -64,7 +64,7 @@ class Group(click.Group):
 
 
 @click.group("quatnet", cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="quatnet")
+@click.version_option(VERSION, prog_name="quatnet")
 def main() -> None:
     """Train image classifiers with real or quaternion weights, and prune them round by round.
 

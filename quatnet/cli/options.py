@@ -11,9 +11,9 @@ import click
 from quatnet.data import default_data_dir
 from quatnet.nn.acceleration import CONVOLUTIONS
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import ALIASES, ARCHITECTURES
+from quatnet.nn.models import ALIASES, ARCHITECTURES, DTYPES
 from quatnet.pruning.criteria import CRITERIA
-from quatnet.settings import DTYPES, OPTIMIZERS, PROTOCOLS, SCHEDULES
+from quatnet.settings import OPTIMIZERS, PROTOCOLS, SCHEDULES
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_RUNS_DIR = Path("runs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import numpy as np
 
 from quatnet import training
 from quatnet.cli import options
@@ -44,16 +45,17 @@ def predict(
     output = Output(as_json=as_json, quiet=quiet)
     opened = Run(run)
     result = finished_round(opened, round_)
-    named = [item for path in images for item in read_images(path, opened.data.input_shape, invert=invert)]
+    files = [read_images(path, opened.data.input_shape, invert=invert) for path in images]
     network = trained_network(opened, result.round, Compute(device))
     predictions = []
-    for name, image in named:
-        probabilities = training.predict(network, opened.data, image[None])[0]
-        best = [int(label) for label in probabilities.argsort(kind="stable")[::-1][:top]]
-        ranked = [
-            {"class": opened.data.class_names[k], "label": k, "probability": float(probabilities[k])} for k in best
-        ]
-        predictions.append({"image": name, **ranked[0], "top": ranked})
-        text = ", ".join(f"{opened.data.class_names[k]} {100 * probabilities[k]:.1f} %" for k in best)
-        output.say(f"{name}: {text}")
+    for named in files:
+        names, pixels = zip(*named, strict=True)
+        for name, probabilities in zip(names, training.predict(network, opened.data, np.stack(pixels)), strict=True):
+            best = [int(label) for label in probabilities.argsort(kind="stable")[::-1][:top]]
+            ranked = [
+                {"class": opened.data.class_names[k], "label": k, "probability": float(probabilities[k])} for k in best
+            ]
+            predictions.append({"image": name, **ranked[0], "top": ranked})
+            text = ", ".join(f"{opened.data.class_names[k]} {100 * probabilities[k]:.1f} %" for k in best)
+            output.say(f"{name}: {text}")
     output.finish({"run": str(run), "round": result.round, "predictions": predictions})

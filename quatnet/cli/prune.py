@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import click
 
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, pruned, share, weights_left
-from quatnet.cli.summary import algebra, dense_percent, introduce, summary
+from quatnet.cli.summary import dense_percent, introduce, summary
 from quatnet.experiment import Compute, reopen, start
 from quatnet.nn.models import architecture
 from quatnet.pruning import lottery
@@ -19,7 +19,7 @@ from quatnet.report.figures import save_curves
 from quatnet.runs import RoundResult, Run, check_same_settings, list_runs
 from quatnet.settings import PruneSettings, TrainSettings
 
-PRUNING = ("rounds", "amount", "criterion", "protocol", "rewind_epoch", "fresh_optimizer", "stop_below")
+PRUNING = tuple(field.name for field in fields(PruneSettings))
 
 
 @click.command()
@@ -62,7 +62,7 @@ def prune(
     if arch is not None:
         training = {"arch": architecture(arch).name, **training}
     elif run is None:
-        run = _newest(ctx, output, runs_dir)
+        run = _newest(ctx, output, runs_dir, quaternion=training.get("quaternion", True))
     compute = Compute(device, conv, threads)
     if run is not None:
         prune_settings = _settings_for(run, training, pruning)
@@ -74,26 +74,24 @@ def prune(
         prune_settings = PruneSettings(**pruning)
         lab = start(runs_dir, train, prune_settings, data_dir=data_dir, compute=compute)
     introduce(output, lab, default_data=run is None and "dataset" not in training)
-    with (
-        lab.run.locked(),
-        Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower,
-    ):
+    with Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower:
         lab.listener = follower.listener
         last = lottery.prune(lab, prune_settings)
-    results = [result for result in lab.run.results() if result.round <= last]
+    results = lab.run.results()
     _show(output, lab, results)
     if last < prune_settings.rounds:
         output.say(f"stopped before round {last + 1}: two rounds below {prune_settings.stop_below:g} % (--stop-below)")
     output.finish({**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results)})
 
 
-def _newest(ctx: click.Context, output: Output, runs_dir: Path) -> Path | None:
+def _newest(ctx: click.Context, output: Output, runs_dir: Path, *, quaternion: bool) -> Path | None:
     """Return the newest run, if there is one; the command that resumes names it, lest a newer one takes its place."""
     command, *arguments = ctx.meta["arguments"]
     runs = list_runs(runs_dir)
     if not runs:
-        ctx.meta["resume"] = [command, "--arch", "lenet", "--quaternion", *arguments]
-        output.say(f"no RUN given and none in {runs_dir}: starting the default one, --arch lenet --quaternion")
+        default = ["--arch", "lenet", "--quaternion" if quaternion else "--real"]
+        ctx.meta["resume"] = [command, *default, *arguments]
+        output.say(f"no RUN given and none in {runs_dir}: starting the default one, {' '.join(default)}")
         return None
     ctx.meta["resume"] = [command, str(runs[0]), *arguments]
     output.say(f"no RUN given: taking the newest in {runs_dir}")
@@ -133,7 +131,7 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
     output.say()
     picture = lab.run.path / "curve.png"
     title = f"{lab.settings.arch} on {lab.data.dataset.name}, seed {lab.settings.seed}"
-    if save_curves(picture, {algebra(lab.run): [results]}, title):
+    if save_curves(picture, {lab.settings.algebra: [results]}, title):
         output.say(f"picture: {picture}")
     else:
         output.say("no picture: matplotlib is not installed (extra `plot`)")

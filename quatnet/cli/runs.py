@@ -20,7 +20,7 @@ from quatnet.settings import PruneSettings
 @options.json_option
 @options.quiet_option
 def runs(runs_dir: Path, as_json: bool, quiet: bool) -> None:
-    """List the runs, the newest first.
+    """List the runs, the one worked on last first.
 
     With the accuracy of the dense network and of the last round.
 

@@ -10,11 +10,6 @@ from quatnet.pruning.lab import Lab
 from quatnet.runs import RoundResult, Run
 
 
-def algebra(run: Run) -> str:
-    """Return `quaternion` or `real`."""
-    return "quaternion" if run.train_settings.quaternion else "real"
-
-
 def parameters(run: Run, quaternion: bool) -> int:
     """Return the number of parameters of the run's architecture, dense, in either algebra."""
     return sum(count_parameters(run.train_settings.arch, quaternion, run.data.input_shape, len(run.data.class_names)))
@@ -29,9 +24,8 @@ def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:
     """Say what is trained on what, and how to get the paper's data when the built-in set was taken by default."""
     run, settings = lab.run, lab.settings
     data = lab.data.dataset
-    line = (
-        f"{settings.arch}, {algebra(run)}, on {data.name}: {run.data.train_images:,} + {run.data.test_images:,} images"
-    )
+    images = f"{run.data.train_images:,} + {run.data.test_images:,} images"
+    line = f"{settings.arch}, {settings.algebra}, on {data.name}: {images}"
     paper = architecture(settings.arch).paper_dataset
     if default_data:
         line += f", built in; for the paper's data: quatnet data fetch {paper}, then --dataset {paper}"
@@ -48,7 +42,7 @@ def summary(run: Run, result: RoundResult) -> dict[str, Any]:
     return {
         "run": str(run.path),
         "arch": settings.arch,
-        "algebra": algebra(run),
+        "algebra": settings.algebra,
         "dataset": settings.dataset,
         "seed": settings.seed,
         "init": settings.init,

@@ -46,10 +46,7 @@ def train(
     settings = TrainSettings.for_architecture(arch, bool(quaternion), **options.given(training))
     lab = start(runs_dir, settings, data_dir=data_dir, compute=Compute(device, conv, threads))
     introduce(output, lab, default_data=training["dataset"] is None)
-    with (
-        lab.run.locked(),
-        Follower(output, lab.run, dense_percent(lab.run)) as follower,
-    ):
+    with Follower(output, lab.run, dense_percent(lab.run)) as follower:
         lab.listener = follower.listener
         train_dense(lab)
     result = lab.run.results()[0]

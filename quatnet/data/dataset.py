@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quatnet.errors import UsageError
+from quatnet.streams import Stream, generator
 
-# Spawn keys of the independent streams that choose images; two-part, so that no stream of a run meets them.
-_TRAIN, _TEST, _VALIDATION = (1000, 0), (1000, 1), (1000, 2)
+# Positions in the stream that chooses images.
+_TRAIN, _TEST, _VALIDATION = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +91,13 @@ class Dataset:
         return rest, self.x_train[chosen], self.y_train[chosen]
 
     def _cut(
-        self, argument: str, labels: NDArray[np.int64], size: int | None, seed: int, stream: tuple[int, int]
+        self, argument: str, labels: NDArray[np.int64], size: int | None, seed: int, position: int
     ) -> slice | NDArray[np.intp]:
         if size is None:
             return slice(None)
         _check_size(argument, size, self.classes, len(labels))
         counts = np.bincount(labels, minlength=self.classes)
-        return _balanced(labels, counts, size, seed, stream)
+        return _balanced(labels, counts, size, seed, position)
 
 
 def _check_size(argument: str, size: int, least: int, most: int) -> None:
@@ -105,13 +106,12 @@ def _check_size(argument: str, size: int, least: int, most: int) -> None:
 
 
 def _balanced(
-    labels: NDArray[np.int64], room: NDArray[np.intp], size: int, seed: int, stream: tuple[int, int]
+    labels: NDArray[np.int64], room: NDArray[np.intp], size: int, seed: int, position: int
 ) -> NDArray[np.intp]:
     """Return the sorted indices of `size` images, drawn class by class, at most `room` of each class."""
-    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
+    random = generator(seed, Stream.CUT, position)
     chosen = [
-        generator.permutation(np.flatnonzero(labels == label))[:count]
-        for label, count in enumerate(_shares(room, size))
+        random.permutation(np.flatnonzero(labels == label))[:count] for label, count in enumerate(_shares(room, size))
     ]
     return np.sort(np.concatenate(chosen))
 

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quatnet.data.dataset import Dataset
+from quatnet.streams import Stream, generator
 
 SHAPES = ("disc", "ring", "square", "triangle", "cross")
 RELATIONS = ("ahead", "behind")
 CLASS_NAMES = tuple(f"{shape}, {relation}" for relation in RELATIONS for shape in SHAPES)
 
 # Of the training images of seed 0.
-MEAN, STD = (0.4988, 0.5012, 0.4990), (0.1602, 0.1175, 0.1923)
+MEAN, STD = (0.5005, 0.5004, 0.4991), (0.1614, 0.1168, 0.1914)
 
 _SIZE = 32
 _CHUNK = 500
@@ -35,8 +36,8 @@ def load(seed: int = 0, train_size: int = 8000, test_size: int = 2000) -> Datase
 
     One seed gives the same images on every call.
     """
-    x_train, y_train = draw(train_size, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,))))
-    x_test, y_test = draw(test_size, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))))
+    x_train, y_train = draw(train_size, generator(seed, Stream.SHAPES, 0))
+    x_test, y_test = draw(test_size, generator(seed, Stream.SHAPES, 1))
     return Dataset(
         name="shapes",
         x_train=x_train,
@@ -51,32 +52,32 @@ def load(seed: int = 0, train_size: int = 8000, test_size: int = 2000) -> Datase
     )
 
 
-def draw(n: int, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def draw(n: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw `n` images (n, 32, 32, 3) uint8 and their labels (n,) int64, in random order."""
-    labels = generator.permutation(np.arange(n) % len(CLASS_NAMES))
+    labels = random.permutation(np.arange(n) % len(CLASS_NAMES))
     images = np.empty((n, _SIZE, _SIZE, 3), np.uint8)
     for start in range(0, n, _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        images[chunk] = _draw(labels[chunk], generator)
+        images[chunk] = _draw(labels[chunk], random)
     return images, labels
 
 
-def _draw(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.uint8]:
+def _draw(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.uint8]:
     relation, shape = np.divmod(labels, len(SHAPES))
-    coverage = _coverage(shape, generator)[..., None]
+    coverage = _coverage(shape, random)[..., None]
 
     n = len(labels)
-    ground_hue = generator.uniform(0, 2 * np.pi, n)
+    ground_hue = random.uniform(0, 2 * np.pi, n)
     third = np.where(relation == 0, 1, -1) * (2 * np.pi / 3)
-    shape_hue = ground_hue + third + generator.uniform(-_HUE_JITTER, _HUE_JITTER, n)
-    ground_luma = generator.uniform(0.40, 0.60, n)
-    shape_luma = ground_luma + generator.choice([-1, 1], n) * generator.uniform(0.04, 0.15, n)
+    shape_hue = ground_hue + third + random.uniform(-_HUE_JITTER, _HUE_JITTER, n)
+    ground_luma = random.uniform(0.40, 0.60, n)
+    shape_luma = ground_luma + random.choice([-1, 1], n) * random.uniform(0.04, 0.15, n)
 
-    ground = _colour(ground_luma, ground_hue, generator.uniform(0.09, 0.18, n))
-    figure = _colour(shape_luma, shape_hue, generator.uniform(0.09, 0.18, n))
+    ground = _colour(ground_luma, ground_hue, random.uniform(0.09, 0.18, n))
+    figure = _colour(shape_luma, shape_hue, random.uniform(0.09, 0.18, n))
     image = ground[:, None, None] + coverage * (figure - ground)[:, None, None]
-    image += _shading(n, generator)[..., None]
-    image += _NOISE * generator.standard_normal(image.shape, np.float32)
+    image += _shading(n, random)[..., None]
+    image += _NOISE * random.standard_normal(image.shape, np.float32)
     scaled: Floats = np.rint(np.clip(image, 0, 1) * 255)
     return scaled.astype(np.uint8)
 
@@ -88,21 +89,21 @@ def _colour(luma: NDArray[np.float64], hue: NDArray[np.float64], chroma: NDArray
     return rgb.astype(np.float32)
 
 
-def _shading(n: int, generator: np.random.Generator) -> Floats:
+def _shading(n: int, random: np.random.Generator) -> Floats:
     """Return one linear slope of brightness per image, (n, 32, 32), at most 0.1 up and down."""
-    angle = generator.uniform(0, 2 * np.pi, n)
-    height = generator.uniform(0, 0.1, n)
+    angle = random.uniform(0, 2 * np.pi, n)
+    height = random.uniform(0, 0.1, n)
     ramp = np.linspace(-1, 1, _SIZE, dtype=np.float32) / np.float32(np.sqrt(2))
     x, y = ((height * f(angle)).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
     return np.asarray(x * ramp + y * ramp[:, None])
 
 
-def _coverage(shape: NDArray[np.int64], generator: np.random.Generator) -> Floats:
+def _coverage(shape: NDArray[np.int64], random: np.random.Generator) -> Floats:
     """Return how much of each pixel the shape covers, (n, 32, 32) in [0, 1], edges one pixel soft."""
     n = len(shape)
-    radius = generator.uniform(6, 11, n)
-    angle = generator.uniform(0, 2 * np.pi, n)
-    centre = (_SIZE - 1) / 2 + (_SIZE / 2 - radius) * generator.uniform(-1, 1, (2, n)) * 0.8
+    radius = random.uniform(6, 11, n)
+    angle = random.uniform(0, 2 * np.pi, n)
+    centre = (_SIZE - 1) / 2 + (_SIZE / 2 - radius) * random.uniform(-1, 1, (2, n)) * 0.8
     row, column, cosine, sine, scale = (
         values.astype(np.float32)[:, None, None] for values in (*centre, np.cos(angle), np.sin(angle), radius)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from quatnet.backend import Array, array_module
 
 
@@ -17,8 +19,15 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     -------
     loss : a scalar of the logits' dtype (on the GPU a 0-d device array: reading it waits for the device).
     dlogits : (n, classes), (softmax(logits) - onehot(labels)) / n.
+
+    Raises
+    ------
+    ValueError
+        If a label is out of range (on a GPU, where looking would wait for the device, that is not checked).
     """
     xp = array_module(logits)
+    if xp is np and labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+        raise ValueError(f"labels: {labels.min()} to {labels.max()} given; 0 to {logits.shape[1] - 1} are needed")
     n = logits.shape[0]
     rows = xp.arange(n)
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -34,6 +34,8 @@ from quatnet.nn.parameters import Parameters
 from quatnet.streams import Stream, generator
 from quatnet.threads import SERIAL, Threads
 
+DTYPES = ("float32", "float64")
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -179,8 +181,10 @@ def build(
     UsageError
         If an argument is none of these, or a width does not split into quaternions.
     """
-    if dtype not in ("float32", "float64"):
-        raise UsageError(f"dtype: {dtype!r} given; allowed are float32, float64")
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype: {dtype!r} given; allowed are {', '.join(DTYPES)}")
+    if seed < 0:
+        raise UsageError(f"seed: {seed} given; 0 or more is needed")
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise UsageError(f"input_shape: {input_shape} given; (height, width, channels) is needed")
     if classes < 2:

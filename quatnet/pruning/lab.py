@@ -21,9 +21,7 @@ from quatnet.pruning.masks import Masks
 from quatnet.runs import RoundResult, Run
 from quatnet.settings import PruneSettings
 from quatnet.streams import Stream, generator
-from quatnet.training import Position, Progress, TrainingData, make_optimizer, train, train_epoch
-
-REPORTED, SEARCH = 0, 1
+from quatnet.training import Phase, Position, Progress, TrainingData, make_optimizer, train, train_epoch
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Lab:
         with _fitting(run.path / "initial.npz"):
             self.rewind()
 
-    def resume(self, round: int, phase: int = REPORTED) -> bool:
+    def resume(self, round: int, phase: Phase = Phase.ROUNDS) -> bool:
         """Return whether the run folder has a round, whole or begun, and if so load it."""
         position = Position(phase, round)
         self._progress = Progress()
@@ -76,7 +74,7 @@ class Lab:
         self.network.parameters.load(values)
         return True
 
-    def train(self, round: int, phase: int = REPORTED, *, first_epoch: int = 0) -> None:
+    def train(self, round: int, phase: Phase = Phase.ROUNDS, *, first_epoch: int = 0) -> None:
         """Train from wherever the round stands to the end, and write it into the run folder."""
         position = Position(phase, round)
         if self.run.is_finished(position):
@@ -109,7 +107,7 @@ class Lab:
 
     def take_mask(self, round: int) -> None:
         """Take the mask that the search found for a round."""
-        self.run.load_round(Position(SEARCH, round))[1].apply(self.network.parameters)
+        self.run.load_round(Position(Phase.SEARCH, round))[1].apply(self.network.parameters)
         self.optimizer.mask_state()
 
     def rewind(self, epoch: int = 0) -> None:
@@ -122,7 +120,7 @@ class Lab:
         """Draw new initial weights under the present mask."""
         self.network.initialize(self.settings.init, generator(self.settings.seed, Stream.REINIT, round))
 
-    def collapsed(self, round: int, prune: PruneSettings, phase: int = REPORTED) -> bool:
+    def collapsed(self, round: int, prune: PruneSettings, phase: Phase = Phase.ROUNDS) -> bool:
         """Return whether a round and the one before are below the accuracy at which to stop."""
         accuracies = [r.accuracy for r in self.run.results(phase) if r.round in (round - 1, round)]
         return len(accuracies) == 2 and max(accuracies) < prune.stop_below
@@ -146,7 +144,7 @@ class Lab:
         parameters.set_mask(np.ones_like(mask))
         self.rewind(0)
         self.optimizer.reset()
-        dense = Position(REPORTED, 0)
+        dense = Position(Phase.ROUNDS, 0)
         with self.network.limit_blas():
             for epoch in range(epochs):
                 train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, dense, epoch)

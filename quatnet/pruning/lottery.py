@@ -8,27 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quatnet.pruning.lab import REPORTED, SEARCH, Lab
+from quatnet.pruning.lab import Lab
 from quatnet.settings import PruneSettings
+from quatnet.training import Phase
 
 
 def train_dense(lab: Lab) -> None:
     """Round 0: train the dense network from its initial weights."""
-    lab.resume(0)
-    lab.train(0)
+    with lab.run.locked():
+        _round_0(lab)
 
 
 def prune(lab: Lab, settings: PruneSettings) -> int:
     """Train round 0, if that is still to be done, then prune round by round; return the last round.
 
-    The run keeps the settings. A UsageError if it was pruned with others before.
+    The run keeps the settings. A UsageError if it was pruned with others before, or another process works on it.
     """
-    lab.run.set_prune_settings(settings)
-    train_dense(lab)
-    return PROTOCOLS[settings.protocol](lab, settings)
+    with lab.run.locked():
+        lab.run.set_prune_settings(settings)
+        _round_0(lab)
+        return PROTOCOLS[settings.protocol](lab, settings)
 
 
-def imp(lab: Lab, settings: PruneSettings, phase: int = REPORTED) -> int:
+def _round_0(lab: Lab) -> None:
+    lab.resume(0)
+    lab.train(0)
+
+
+def imp(lab: Lab, settings: PruneSettings, phase: Phase = Phase.ROUNDS) -> int:
     """Prune by magnitude and rewind (Frankle and Carbin 2019; to a later epoch: Frankle et al. 2020).
 
     The smallest of the trained weights go; those left return to their initial values and are trained anew. Returns the
@@ -67,10 +74,10 @@ def paper(lab: Lab, settings: PruneSettings) -> int:
 def _prune_and_continue(lab: Lab, settings: PruneSettings) -> int:
     """Search the masks of `paper`: prune, and train on from the present weights with the present optimizer."""
     for k in range(1, settings.rounds + 1):
-        if not lab.resume(k, SEARCH):
+        if not lab.resume(k, Phase.SEARCH):
             lab.mask(k, settings)
-        lab.train(k, SEARCH)
-        if lab.collapsed(k, settings, SEARCH):
+        lab.train(k, Phase.SEARCH)
+        if lab.collapsed(k, settings, Phase.SEARCH):
             return k
     return settings.rounds
 
@@ -89,7 +96,7 @@ def finetune(lab: Lab, settings: PruneSettings) -> int:
 
 def reinit(lab: Lab, settings: PruneSettings) -> int:
     """Re-train the masks that `imp` finds from new random weights: the control of Frankle and Carbin 2019."""
-    searched = imp(lab, settings, SEARCH)
+    searched = imp(lab, settings, Phase.SEARCH)
     for k in range(1, searched + 1):
         if not lab.resume(k):
             lab.take_mask(k)

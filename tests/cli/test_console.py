@@ -10,7 +10,7 @@ from rich.console import Console
 
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.runs import RoundResult, Run
-from quatnet.training import EpochResult, Position, Progress
+from quatnet.training import EpochResult, Phase, Position, Progress
 
 FIRST = Progress(1, EpochResult(1, 0.5, 0.6, 87.5, 0.1))
 RESULT = RoundResult(1, 80.0, 100, 87.5, 2, 0.5, 0.6)
@@ -36,7 +36,7 @@ def shown(output):
 
 def test_a_terminal_shows_a_bar_with_loss_accuracy_and_remaining_time(output, unfinished):
     with Follower(output, unfinished, 100.0, rounds=20) as follower:
-        follower.listener.epoch(Position(0, 1), FIRST, 80.0)
+        follower.listener.epoch(Position(Phase.ROUNDS, 1), FIRST, 80.0)
     last = next(line for line in reversed(shown(output).split("\r")) if "accuracy" in line)
     bar = re.search(r"round  1/20 [━╸╺ ]+  50 % -:--:-- loss 0.5000  accuracy 87.50 %", last)
     assert bar is not None
@@ -58,8 +58,8 @@ def test_the_bar_is_not_drawn_again_for_every_step(output, unfinished):
 
 def test_a_terminal_keeps_a_line_per_round(output, unfinished):
     with Follower(output, unfinished, 100.0, rounds=20) as follower:
-        follower.listener.epoch(Position(0, 1), FIRST, 80.0)
-        follower.listener.finished(Position(0, 1), RESULT)
+        follower.listener.epoch(Position(Phase.ROUNDS, 1), FIRST, 80.0)
+        follower.listener.finished(Position(Phase.ROUNDS, 1), RESULT)
     assert "round  1/20  accuracy 87.50 %  weights left 80.0 % (pruned 20.0 %)" in shown(output)
 
 
@@ -67,8 +67,8 @@ def test_elsewhere_there_is_a_line_per_epoch(output, unfinished):
     output.console = Console(file=io.StringIO(), force_terminal=False, width=80, soft_wrap=True)
     with Follower(output, unfinished, 100.0) as follower:
         follower.listener.step(1, 4)
-        follower.listener.epoch(Position(0, 0), FIRST, 100.0)
-        follower.listener.finished(Position(0, 0), RESULT)
+        follower.listener.epoch(Position(Phase.ROUNDS, 0), FIRST, 100.0)
+        follower.listener.finished(Position(Phase.ROUNDS, 0), RESULT)
     assert shown(output) == (
         "round 0  epoch 1/2  loss 0.5000  accuracy 87.50 %  weights left 100.0 % (pruned 0.0 %)  0.1 s\n"
     )
@@ -84,7 +84,7 @@ def test_a_resumed_training_starts_where_it_was(output, run):
 
 def test_a_training_without_a_new_epoch_shows_nothing(output, unfinished):
     with Follower(output, unfinished, 100.0) as follower:
-        follower.listener.epoch(Position(0, 0), replace(FIRST, last=None), 100.0)
+        follower.listener.epoch(Position(Phase.ROUNDS, 0), replace(FIRST, last=None), 100.0)
     assert "accuracy" not in shown(output)
 
 

@@ -1,7 +1,9 @@
 """`quatnet evaluate`."""
 
+import numpy as np
 import pytest
 
+from tests.cli.conftest import NETWORK
 from tests.cli.test_train import KEYS
 
 
@@ -55,4 +57,16 @@ def test_a_run_without_a_finished_round_is_an_error_that_says_what_to_do(quatnet
     for result in run.glob("rounds/*/result.json"):
         result.unlink()
     message = quatnet.error(2, "evaluate", run)
-    assert message == f"{run} has no finished round yet; quatnet prune {run} finishes its training"
+    assert message == f"{run} has no finished round yet; the command that started it goes on with it"
+
+
+def test_data_that_have_changed_since_are_an_error(quatnet, run):
+    with np.load("digits.npz") as arrays:
+        np.savez("digits.npz", **{**arrays, "x_test": 255 - arrays["x_test"]})
+    assert "has changed since" in quatnet.error(3, "evaluate", run)
+
+
+def test_training_images_are_those_the_network_was_trained_on(quatnet):
+    run = quatnet.json("train", *NETWORK, "--validation-size", 20)["run"]
+    assert quatnet.json("evaluate", run, "--train-size", 60)["train_images"] == 60
+    assert "allowed are 4 to 60" in quatnet.error(2, "evaluate", run, "--train-size", 61)

@@ -77,3 +77,8 @@ def test_an_array_of_another_shape_is_an_error_that_names_the_right_one(quatnet,
     np.save("wrong.npy", np.zeros((7, 8), np.uint8))
     message = quatnet.error(2, "predict", run, "wrong.npy")
     assert message == "wrong.npy: shape (7, 8) given; images of (8, 8, 1) are needed"
+
+
+def test_an_array_with_nan_is_an_error(quatnet, run):
+    np.save("nan.npy", np.full((8, 8), np.nan))
+    assert "NaN or infinite values given" in quatnet.error(2, "predict", run, "nan.npy")

@@ -84,8 +84,10 @@ def test_more_rounds_continue_a_run(quatnet, run):
     assert "round 3/3  epoch 2/2" in output
 
 
-def test_fewer_rounds_show_the_first_ones(quatnet, run):
-    assert len(quatnet.json("prune", run, "--rounds", 1)["rounds"]) == 2
+def test_fewer_rounds_than_there_are_change_nothing(quatnet, run):
+    before = (run / "config.json").read_bytes()
+    assert len(quatnet.json("prune", run, "--rounds", 1)["rounds"]) == 3
+    assert (run / "config.json").read_bytes() == before
 
 
 def test_settings_of_a_run_need_not_be_given_again(quatnet):

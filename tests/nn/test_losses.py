@@ -86,3 +86,9 @@ def test_the_logits_are_left_as_they_were():
     logits = np.array([[1.0, 2.0]])
     softmax_cross_entropy(logits, np.array([0]))
     np.testing.assert_array_equal(logits, [[1, 2]])
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_out_of_range_is_an_error_that_says_what_is_allowed(label):
+    with pytest.raises(ValueError, match="0 to 2 are needed"):
+        softmax_cross_entropy(np.zeros((2, 3)), np.array([0, label]))

@@ -14,7 +14,7 @@ from quatnet.pruning import lab as lab_module
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import train_epoch
+from quatnet.training import Phase, train_epoch
 from tests import small
 
 # Of a lenet-12 on 4 x 4 gray images in 3 classes: 16 x 12 and 12 x 3 weights, 12 and 3 biases; a quarter of the first.
@@ -173,7 +173,7 @@ def test_a_round_that_is_not_there_is_not_resumed(make_lab):
     train_dense(lab)
     assert lab.resume(0)
     assert not lab.resume(1)
-    assert not lab.resume(1, 1)
+    assert not lab.resume(1, Phase.SEARCH)
 
 
 def test_a_bench_starts_with_the_initial_weights_of_its_run(make_lab):

@@ -12,7 +12,7 @@ from quatnet.nn.models import build
 from quatnet.nn.optimizers import Optimizer
 from quatnet.pruning.masks import Masks
 from quatnet.streams import Stream
-from quatnet.training import Position
+from quatnet.training import Phase, Position
 from tests import small
 
 ROUNDS, EPOCHS, BATCHES = 2, 2, 3
@@ -173,7 +173,7 @@ def test_imp_trains_every_round_for_all_epochs(experiment):
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_imp_rewinds_to_the_weights_after_an_epoch_of_round_0(experiment, trainings, epoch):
     shorter = experiment("shorter", training={"epochs": epoch}, rounds=1)
-    expected = flat(experiment, shorter.load_round(Position(0, 0))[0])
+    expected = flat(experiment, shorter.load_round(Position(Phase.ROUNDS, 0))[0])
     trainings.clear()
     experiment(training={"epochs": 3}, rewind_epoch=epoch)
     for training in trainings[1:]:
@@ -269,7 +269,7 @@ def test_reinit_searches_its_masks_as_imp_does(experiment, trainings, initial):
 
 def test_the_first_mask_of_reinit_is_that_of_imp(experiment):
     imp, reinit = (experiment(protocol, protocol=protocol) for protocol in ("imp", "reinit"))
-    same = reinit.load_round(Position(0, 1))[1] == imp.load_round(Position(0, 1))[1]
+    same = reinit.load_round(Position(Phase.ROUNDS, 1))[1] == imp.load_round(Position(Phase.ROUNDS, 1))[1]
     assert same
 
 
@@ -340,7 +340,7 @@ def test_pruned_weights_and_their_moments_are_exactly_zero_after_every_step(
 def test_pruned_weights_are_exactly_zero_in_the_run_folder(experiment, protocol):
     run = experiment(protocol=protocol, training={"weight_decay": 0.1})
     for result in run.results():
-        values, masks = run.load_round(Position(0, result.round))
+        values, masks = run.load_round(Position(Phase.ROUNDS, result.round))
         for name, mask in masks.dense().items():
             assert (values[name][~mask] == 0.0).all()
             assert (values[name][mask] != 0.0).all()

@@ -65,12 +65,12 @@ class Sequential(Layer):
 
 
 class Parallel(Layer):
-    """A layer on the CPU whose batches are shared among threads, each with a replica of the layer.
+    """Layers on the CPU whose batches are shared among threads, each with a replica of them.
 
     Gradients are summed in the order of the threads, so that results do not vary from run to run.
     """
 
-    def __init__(self, layer: Layer, threads: Threads) -> None:
+    def __init__(self, layer: Sequential, threads: Threads) -> None:
         self.replicas = [layer, *(layer.replica() for _ in range(threads.count - 1))]
         self._threads = threads
 

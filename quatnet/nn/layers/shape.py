@@ -24,7 +24,7 @@ class Flatten(Layer):
 
     def predict(self, x: Array) -> Array:
         """Return the rows."""
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], *self.output_shape(x.shape[1:]))
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (h w c,)."""
@@ -46,7 +46,7 @@ class QuaternionFlatten(Layer):
     def predict(self, x: Array) -> Array:
         """Return the rows."""
         n, h, w, c = x.shape
-        return array_module(x).moveaxis(x.reshape(n, h, w, 4, c // 4), 3, 1).reshape(n, -1)
+        return array_module(x).moveaxis(x.reshape(n, h, w, 4, c // 4), 3, 1).reshape(n, h * w * c)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (c h w,)."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from quatnet.errors import UsageError
 from quatnet.nn.layers import Conv2d, MaxPool2d, Parallel, QuaternionConv2d, ReLU, Sequential
 from quatnet.nn.parameters import Parameters
 from quatnet.threads import Threads
@@ -77,3 +78,9 @@ def test_numpy_error_settings_hold_in_threads():
 def test_a_length_is_split_into_nearly_equal_parts():
     assert Threads(3).split(7) == [slice(0, 2), slice(2, 4), slice(4, 7)]
     assert Threads(3).split(2) == [slice(0, 1), slice(1, 2)]
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_number_of_threads_below_one_is_an_error(count):
+    with pytest.raises(UsageError, match=f"threads: {count} given; 1 or more"):
+        Threads(count)
