@@ -111,8 +111,13 @@ class TrainingData:
 def make_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
     """Return a new optimizer for all parameters of a network."""
     if settings.optimizer == "adam":
-        return Adam(network.parameters, weight_decay=settings.weight_decay)
-    return SGD(network.parameters, momentum=settings.momentum, weight_decay=settings.weight_decay)
+        return Adam(network.parameters, weight_decay=settings.weight_decay, threads=network.threads)
+    return SGD(
+        network.parameters,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        threads=network.threads,
+    )
 
 
 def train(

@@ -56,11 +56,11 @@ def speed_up_dense_layers(layers: Mapping[str, Layer], threads: Threads) -> None
 
 
 def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:
-    """Return the layers with those before the flattening, if they convolve, on all threads; else `layers` itself."""
+    """Return the layers with those before the flattening on all threads; `layers` itself for a single thread."""
     named = list(layers.layers.items())
     flatten = next((k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten)), 0)
     trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
-    if threads.count == 1 or not any(isinstance(layer, Conv2d) for layer in trunk.layers.values()):
+    if threads.count == 1:
         return layers
     return Sequential({"trunk": Parallel(trunk, threads), **rest})
 

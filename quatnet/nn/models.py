@@ -87,6 +87,7 @@ class Network:
     layers : the layers by name, in order.
     parameters : ordered mapping from `layer.weight` and `layer.bias` to `Parameter`.
     input_shape, classes : (h, w, c) of one image, and the number of logits.
+    threads : the threads that share the work of a conv net on the CPU.
     """
 
     def __init__(
@@ -104,14 +105,14 @@ class Network:
         xp = backend.select(device)
         self.parameters = Parameters(plain.parameters, np.dtype(dtype), xp)
         self.classes = plain.output_shape(input_shape)[-1]
+        self.threads, self._blas_threads = SERIAL, threads
         self._body = plain
-        self._blas_threads = threads
         if xp is np:
             choose_convolutions(self.layers, self.input_shape, conv)
-            own_threads = Threads(threads)
-            self._body = share_among_threads(plain, own_threads)
-            self._blas_threads = threads if self._body is plain else 1
-            speed_up_dense_layers(self.layers, SERIAL if self._body is plain else own_threads)
+            if any(isinstance(layer, Conv2d) for layer in self.layers.values()):
+                self.threads, self._blas_threads = Threads(threads), 1
+            self._body = share_among_threads(plain, self.threads)
+            speed_up_dense_layers(self.layers, self.threads)
 
     def forward(self, images: Array) -> tuple[Array, Backward]:
         """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.

@@ -6,14 +6,15 @@ The gradient is multiplied by the mask before anything else, and the new values 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from quatnet.backend import Array, to_device, to_host
 from quatnet.nn.parameters import Parameters
+from quatnet.threads import SERIAL, Threads
 
-CHUNK = 1 << 16
+CHUNK = 1 << 17
 """Entries that the CPU updates at a time: a few arrays of this length stay in the second-level cache."""
 
 
@@ -26,8 +27,9 @@ class Optimizer:
     steps : updates done.
     """
 
-    def __init__(self, parameters: Parameters, moments: tuple[str, ...], weight_decay: float) -> None:
+    def __init__(self, parameters: Parameters, moments: tuple[str, ...], weight_decay: float, threads: Threads) -> None:
         self.parameters = parameters
+        self._threads = threads
         self.weight_decay = weight_decay
         self.moments: dict[str, Array] = {n: parameters.xp.zeros_like(parameters.value) for n in moments}
         self.steps = 0
@@ -57,10 +59,16 @@ class Optimizer:
             moment[...] = to_device(moments[name], self.parameters.xp)
         self.steps = steps
 
-    def _chunks(self) -> Iterator[slice]:
-        size = self.parameters.size
-        length = CHUNK if self.parameters.xp is np else size
-        return (slice(start, start + length) for start in range(0, size, length))
+    def _update(self, update: Callable[[slice], None]) -> None:
+        """Call `update` for every chunk of the flat arrays; threads take a part each."""
+        p = self.parameters
+        length = CHUNK if p.xp is np else p.size
+
+        def update_part(part: slice) -> None:
+            for start in range(part.start, part.stop, length):
+                update(slice(start, min(start + length, part.stop)))
+
+        self._threads.map(update_part, self._threads.split(p.size))
 
     def _masked(self, array: Array, part: slice) -> Array:
         """Multiply one chunk by its mask in place; on the CPU, where counting is cheap, only if anything is masked."""
@@ -92,8 +100,9 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
+        threads: Threads = SERIAL,
     ) -> None:
-        super().__init__(parameters, ("m", "v"), weight_decay)
+        super().__init__(parameters, ("m", "v"), weight_decay, threads)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def step(self, rate: float) -> None:
@@ -101,10 +110,11 @@ class Adam(Optimizer):
         xp = self.parameters.xp
         self.steps += 1
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
-        rate *= (1 - self.beta1) / (1 - self.beta1**self.steps) / root
-        for part in self._chunks():
+        step_size = rate * (1 - self.beta1) / (1 - self.beta1**self.steps) / root
+
+        def update(part: slice) -> None:
             g = self._masked_gradient(part)
-            m, v = self.moments["m"][part], self.moments["v"][part]
+            m, v, w = self.moments["m"][part], self.moments["v"][part], self.parameters.value[part]
             m *= self.beta1
             m += g
             v *= self.beta2
@@ -113,27 +123,37 @@ class Adam(Optimizer):
             xp.sqrt(v, out=scratch)
             scratch += self.epsilon / root
             xp.divide(m, scratch, out=scratch)
-            scratch *= rate
-            w = self.parameters.value[part]
+            scratch *= step_size
             w -= scratch
             self._masked(w, part)
+
+        self._update(update)
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent with heavy-ball momentum, as PyTorch writes it: u = mu u + g;  w -= rate u."""
 
-    def __init__(self, parameters: Parameters, *, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
-        super().__init__(parameters, ("u",), weight_decay)
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        threads: Threads = SERIAL,
+    ) -> None:
+        super().__init__(parameters, ("u",), weight_decay, threads)
         self.momentum = momentum
 
     def step(self, rate: float) -> None:
         """u = mu u + g;  w -= rate u."""
         self.steps += 1
-        for part in self._chunks():
+
+        def update(part: slice) -> None:
             g = self._masked_gradient(part)
-            u = self.moments["u"][part]
+            u, w = self.moments["u"][part], self.parameters.value[part]
             u *= self.momentum
             u += g
-            w = self.parameters.value[part]
             w -= rate * u
             self._masked(w, part)
+
+        self._update(update)

@@ -42,8 +42,9 @@ class Im2col:
         """y = im2col(x) w + b."""
         matrix = w.reshape(-1, w.shape[-1])
         for part in self._parts(x, y):
-            rows = self._columns(x[part]).reshape(-1, len(matrix))
-            y[part] = (rows @ matrix + b).reshape(y[part].shape)
+            pixels = y[part].reshape(-1, w.shape[-1])
+            array_module(x).matmul(self._columns(x[part]).reshape(-1, len(matrix)), matrix, out=pixels)
+            pixels += b
 
     def backward(self, x: Array, w: Array, dy: Array, dx: Array | None) -> tuple[Array, Array]:
         """dw = im2col(x)' dy, db = sum dy, dx = col2im(dy w')."""

@@ -1,7 +1,8 @@
 """The symmetric pair im2col and col2im: convolution as a matrix product, on both array libraries.
 
 Row (n, i, j) of the columns holds the receptive field of output pixel (i, j) of image n, in the order (row of the
-kernel, column of the kernel, channel). `col2im` is the adjoint: it adds every entry back to where it was read.
+kernel, column of the kernel, channel). A row of a field lies in one piece in memory: the columns are one strided copy.
+`col2im` is the adjoint: it adds every entry back to where it was read.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ def im2col(x: Array, kernel: tuple[int, int], stride: int, padding: int) -> Arra
     kh, kw = kernel
     oh, ow = output_length(h, kh, stride, padding), output_length(w, kw, stride, padding)
     padded = _pad(x, padding)
-    columns = array_module(x).empty((n, oh, ow, kh, kw, c), dtype=x.dtype)
-    for i in range(kh):
-        for j in range(kw):
-            columns[:, :, :, i, j] = padded[:, i : i + oh * stride : stride, j : j + ow * stride : stride]
-    return columns
+    image, row, column, channel = padded.strides
+    xp = array_module(x)
+    fields = xp.lib.stride_tricks.as_strided(
+        padded, (n, oh, ow, kh, kw * c), (image, stride * row, stride * column, row, channel)
+    )
+    return xp.ascontiguousarray(fields).reshape(n, oh, ow, kh, kw, c)
 
 
 def col2im(columns: Array, shape: tuple[int, int, int, int], stride: int, padding: int) -> Array:
@@ -40,7 +42,7 @@ def col2im(columns: Array, shape: tuple[int, int, int, int], stride: int, paddin
 
 def _pad(x: Array, padding: int) -> Array:
     if padding == 0:
-        return x
+        return array_module(x).ascontiguousarray(x)
     n, h, w, c = x.shape
     padded = array_module(x).zeros((n, h + 2 * padding, w + 2 * padding, c), dtype=x.dtype)
     padded[:, padding : padding + h, padding : padding + w] = x
