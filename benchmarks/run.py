@@ -1,0 +1,218 @@
+"""Measure training steps, inference and memory against PyTorch in the same run, and write docs/performance.md.
+
+python benchmarks/run.py            all of it, about 10 minutes on two cores
+python benchmarks/run.py --only conv-2
+
+Variants take turns (one block of steps each, then again), so that whatever else the machine does meets all of them; the
+ratios are taken round by round. Memory is that of a process of its own: peak minus what it has after its imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from quatnet import build
+from quatnet.environment import describe
+from quatnet.nn.losses import softmax_cross_entropy
+from quatnet.nn.models import ARCHITECTURES, Architecture
+from quatnet.nn.optimizers import Adam
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "cpu.json"
+ARCHS = ("lenet-300-100", "conv-2", "conv-4", "conv-6")
+BATCH = 60
+PAIRS = (
+    ("real", "torch real"),
+    ("real", "torch real, channels_last, fused Adam"),
+    ("quaternion", "torch quaternion, expanded"),
+)
+
+
+def images_for(arch: Architecture, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return random images (n, h, w, c) and labels."""
+    random = np.random.default_rng(0)
+    shape = (32, 32, 3) if arch.blocks else (28, 28, 1)
+    return random.normal(size=(n, *shape)).astype(np.float32), random.integers(0, 10, n)
+
+
+def our_step(arch: Architecture, quaternion: bool, threads: int) -> Callable[[], object]:
+    """Return a whole training step of quatnet."""
+    x, labels = images_for(arch, BATCH)
+    network = build(arch.name, quaternion=quaternion, input_shape=x.shape[1:], classes=10, threads=threads)
+    optimizer = Adam(network.parameters, threads=network.threads)
+
+    def step() -> None:
+        logits, backward = network.forward(x)
+        _, dlogits = softmax_cross_entropy(logits, labels)
+        backward(dlogits, inputs=False)
+        optimizer.step(arch.rate)
+
+    return step
+
+
+def steps_of(arch: Architecture, threads: int) -> dict[str, Callable[[], object]]:
+    """Return the training step of every variant."""
+    import peers
+
+    x, labels = images_for(arch, BATCH)
+    return {
+        "real": our_step(arch, False, threads),
+        "quaternion": our_step(arch, True, threads),
+        "torch real": peers.training_step(arch, False, x, labels, tuned=False),
+        "torch real, channels_last, fused Adam": peers.training_step(arch, False, x, labels, tuned=True),
+        "torch quaternion, expanded": peers.training_step(arch, True, x, labels, tuned=False),
+    }
+
+
+def predictions_of(arch: Architecture, batch: int, threads: int) -> dict[str, Callable[[], object]]:
+    """Return the inference of every variant."""
+    import peers
+
+    x, _ = images_for(arch, batch)
+    ours = {
+        quaternion: build(arch.name, quaternion=quaternion, input_shape=x.shape[1:], classes=10, threads=threads)
+        for quaternion in (False, True)
+    }
+    return {
+        "real": lambda: ours[False].predict(x),
+        "quaternion": lambda: ours[True].predict(x),
+        "torch real": peers.inference(arch, False, x),
+        "torch quaternion, expanded": peers.inference(arch, True, x),
+    }
+
+
+def take_turns(variants: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+    """Return the times of every variant in milliseconds, one per round; a block of calls lasts about 30 ms."""
+    calls = {}
+    for name, call in variants.items():
+        call()
+        started = time.perf_counter()
+        call()
+        calls[name] = max(1, round(0.03 / (time.perf_counter() - started)))
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends or len(times["real"]) < 5:
+        for name, call in variants.items():
+            time.sleep(0.005)  # idle threads of the one before stop spinning
+            call()
+            started = time.perf_counter()
+            for _ in range(calls[name]):
+                call()
+            times[name].append(1000 * (time.perf_counter() - started) / calls[name])
+    return times
+
+
+def summary(times: dict[str, list[float]], pairs: tuple[tuple[str, str], ...]) -> dict[str, object]:
+    """Return median times, and medians and quartiles of the ratios."""
+    ratios = {}
+    for ours, theirs in pairs:
+        if theirs in times:
+            quartiles = np.percentile(np.array(times[ours]) / np.array(times[theirs]), [25, 50, 75])
+            ratios[f"{ours} / {theirs}"] = [round(float(q), 3) for q in quartiles]
+    return {"median_ms": {n: round(float(np.median(t)), 3) for n, t in times.items()}, "ratio_quartiles": ratios}
+
+
+def memory(arch: str, variant: str, threads: int) -> float:
+    """Return the megabytes that three training steps of a variant take in a new process."""
+    command = [sys.executable, __file__, "--memory-of", arch, variant, "--threads", str(threads)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def measure_memory(arch: Architecture, variant: str, threads: int) -> float:
+    """Return the peak resident memory above that after the imports, in megabytes."""
+    if variant.startswith("torch"):
+        import peers
+
+        x, labels = images_for(arch, BATCH)
+        before = resident()
+        step = peers.training_step(arch, "quaternion" in variant, x, labels, tuned=False)
+    else:
+        before = resident()
+        step = our_step(arch, variant == "quaternion", threads)
+    for _ in range(3):
+        step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+
+
+def resident() -> float:
+    """Return the resident memory of this process in megabytes (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def gemm_peak() -> float:
+    """Return the best rate of a large float32 matrix product, in GFLOP/s, on all threads of BLAS."""
+    a = np.ones((2048, 2048), np.float32)
+    best = min(_timed(lambda: a @ a) for _ in range(5))
+    return 2 * 2048**3 / best / 1e9
+
+
+def _timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def limit_openblas(threads: int) -> object:
+    """Limit NumPy's BLAS, and not PyTorch's, until the returned object is deleted."""
+    return threadpoolctl.ThreadpoolController().select(internal_api="openblas").limit(limits=threads)
+
+
+def main() -> None:
+    """Measure, write the results, and the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=ARCHS, action="append")
+    parser.add_argument("--seconds", type=float, default=25, help="per architecture and measurement")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory_of:
+        name, variant = args.memory_of
+        limit_openblas(args.threads if name.startswith("lenet") else 1)
+        print(measure_memory(ARCHITECTURES[name], variant, args.threads))
+        return
+
+    import report
+    import torch
+
+    torch.set_num_threads(args.threads)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["machine"] = {
+        **describe(device="cpu", conv="auto", threads=args.threads),
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "gemm_gflops": round(gemm_peak(), 1),
+    }
+    for name in args.only or ARCHS:
+        arch = ARCHITECTURES[name]
+        limit = limit_openblas(1 if arch.blocks else args.threads)
+        print(f"{name}: training", flush=True)
+        result = {"training": summary(take_turns(steps_of(arch, args.threads), args.seconds), PAIRS), "inference": {}}
+        for batch in (1, 64, 1000):
+            print(f"{name}: inference, batch {batch}", flush=True)
+            times = take_turns(predictions_of(arch, batch, args.threads), args.seconds / 5)
+            result["inference"][str(batch)] = summary(times, PAIRS)
+        print(f"{name}: memory", flush=True)
+        variants = ("real", "quaternion", "torch real", "torch quaternion, expanded")
+        result["memory_mb"] = {variant: round(memory(name, variant, args.threads), 1) for variant in variants}
+        results[name] = result
+        del limit
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    report.write(results)
+
+
+if __name__ == "__main__":
+    main()
