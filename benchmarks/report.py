@@ -141,7 +141,7 @@ def draw(results: dict[str, Any]) -> None:
     axes.axhline(1, color="gray", linewidth=1)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("time of a training step, ratio")
-    axes.legend()
+    axes.legend(loc="upper left")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE, dpi=150)
 

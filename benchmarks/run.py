@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -143,12 +142,13 @@ def measure_memory(arch: Architecture, variant: str, threads: int) -> float:
         step = our_step(arch, variant == "quaternion", threads)
     for _ in range(3):
         step()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    return resident("VmHWM") - before
 
 
-def resident() -> float:
-    """Return the resident memory of this process in megabytes (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+def resident(field: str = "VmRSS") -> float:
+    """Return the resident memory of this process, or its peak (VmHWM), in megabytes (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 def gemm_peak() -> float:

@@ -5,6 +5,8 @@ Each thread calls BLAS for itself, so BLAS must not have threads of its own mean
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -54,6 +56,21 @@ class Threads:
         else:
             self.map(lambda part: np.matmul(a, b[:, part], out=out[:, part]), self.split(columns))
         return out
+
+
+class Buffers:
+    """Named pieces of memory that are used again and again; every thread has its own."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array of a shape, with whatever is in it; it is valid until the same name is taken again."""
+        size = math.prod(shape)
+        memory: dict[str, np.ndarray] = self._local.__dict__
+        if name not in memory or memory[name].size < size or memory[name].dtype != dtype:
+            memory[name] = np.empty(size, dtype)
+        return memory[name][:size].reshape(shape)
 
 
 SERIAL = Threads(1)

@@ -20,7 +20,7 @@ from quatnet.nn.layers import (
 )
 from quatnet.nn.layers.stacked import Stacked
 from quatnet.nn.layers.winograd import F2, F4, Winograd
-from quatnet.threads import Threads
+from quatnet.threads import Buffers, Threads
 
 CONVOLUTIONS = ("auto", "im2col", "winograd")
 FEWEST_CHANNELS = 16
@@ -38,10 +38,10 @@ def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...
     """
     if conv not in CONVOLUTIONS:
         raise UsageError(f"conv: {conv!r} given; allowed are {', '.join(CONVOLUTIONS)}")
-    shape = input_shape
+    shape, buffers = input_shape, Buffers()
     for layer in layers.values():
         if isinstance(layer, Conv2d) and _uses_winograd(layer, shape, conv):
-            layer.algorithm = Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2)
+            layer.algorithm = Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2, buffers)
         shape = layer.output_shape(shape)
 
 

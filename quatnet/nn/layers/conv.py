@@ -6,9 +6,8 @@ a few images at a time, so that their columns stay in the cache instead of filli
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
@@ -72,9 +71,6 @@ class Im2col:
         return (slice(start, start + step) for start in range(0, n, step))
 
 
-C = TypeVar("C", bound="Conv2d")
-
-
 class Conv2d(WeightLayer):
     """y = x * w + b, for x (n, h, w, in), weight (kh, kw, in, out), bias (out,).
 
@@ -127,12 +123,6 @@ class Conv2d(WeightLayer):
         if min(oh, ow) < 1:
             raise UsageError(f"input_shape: a {self.kernel}x{self.kernel} kernel does not fit a {h}x{w} feature map")
         return (oh, ow, self.outputs)
-
-    def replica(self: C) -> C:
-        """Return a layer for another thread."""
-        other = super().replica()
-        other.algorithm = copy.deepcopy(self.algorithm)
-        return other
 
     def _convolve(self, x: Array, w: Array) -> Array:
         check_last_axis(x, self.inputs, type(self).__name__)

@@ -16,12 +16,13 @@ a few images at a time, in buffers that are used again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+
+from quatnet.threads import Buffers
 
 Slices: TypeAlias = Sequence[np.ndarray] | np.ndarray
 Step: TypeAlias = Callable[[Slices, Slices, np.ndarray], None]
@@ -173,18 +174,18 @@ F4 = Tile(
 
 
 class Winograd:
-    """The convolution of one layer, for maps whose height and width are multiples of the tile's m; on one thread."""
+    """Convolution of maps whose height and width are multiples of the tile's m. Layers share the buffers."""
 
-    def __init__(self, tile: Tile) -> None:
+    def __init__(self, tile: Tile, buffers: Buffers) -> None:
         self.tile = tile
-        self._buffers: dict[str, np.ndarray] = {}
+        self._buffers = buffers
 
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
         """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,)."""
         u = self._transformed_kernel(w)
         for part in self._parts(x, y, u):
             v = self._transform_input(x[part])
-            m = self._take("m", (*v.shape[:-1], w.shape[-1]), x.dtype)
+            m = self._buffers.take("m", (*v.shape[:-1], w.shape[-1]), x.dtype)
             np.matmul(_positions(v), u, out=_positions(m))
             m[1, 1] += b  # the one position that reaches every output pixel, with factor 1
             self._transform_output(m, y[part])
@@ -194,15 +195,16 @@ class Winograd:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return dw (3, 3, in, out) and db (out,), and write dx (n, h, w, in) unless it is None."""
         u = self._transformed_kernel(w)
-        du, db = np.zeros_like(u), np.zeros_like(u[0, 0])
-        product = self._take("du", u.shape, u.dtype)
+        du, db = self._buffers.take("du", u.shape, u.dtype), np.zeros_like(u[0, 0])
         for part in self._parts(x, dy, u):
             tiles = self._transpose_output(dy[part])
             db += tiles[1, 1].sum(axis=(0, 1, 2))
             dm = _positions(tiles)
             v = self._transform_input(x[part])
-            np.matmul(_positions(v).transpose(0, 2, 1), dm, out=product)
-            du += product
+            if part.start == 0:
+                np.matmul(_positions(v).transpose(0, 2, 1), dm, out=du)
+            else:
+                du += np.matmul(_positions(v).transpose(0, 2, 1), dm)
             if dx is not None:
                 np.matmul(dm, u.transpose(0, 2, 1), out=_positions(v))
                 self._transpose_input(v, dx[part])
@@ -227,19 +229,19 @@ class Winograd:
         n, h, w, c = x.shape
         m, edge = self.tile.m, self.tile.m + 2
         rows, columns = h // m, w // m
-        phases = self._take("phases", (m, m, n, rows + 1, columns + 1, c), x.dtype)
+        phases = self._buffers.take("phases", (m, m, n, rows + 1, columns + 1, c), x.dtype)
         phases[0, :, :, 0] = 0
         phases[1:, :, :, -1] = 0
         phases[:, 0, :, :, 0] = 0
         phases[:, 1:, :, :, -1] = 0
         for there, here in self._pieces(phases, x):
             there[...] = here
-        half = self._take("half", (edge, m, n, rows, columns + 1, c), x.dtype)
+        half = self._buffers.take("half", (edge, m, n, rows, columns + 1, c), x.dtype)
         tile_rows = [*(phases[i][:, :, :-1] for i in range(m)), *(phases[i][:, :, 1:] for i in range(2))]
-        self.tile.input(tile_rows, half, self._take("scratch", (2, *half.shape[1:]), x.dtype))
-        v = self._take("v", (edge, edge, n, rows, columns, c), x.dtype)
+        self.tile.input(tile_rows, half, self._buffers.take("scratch", (2, *half.shape[1:]), x.dtype))
+        v = self._buffers.take("v", (edge, edge, n, rows, columns, c), x.dtype)
         tile_columns = [*(half[:, j, :, :, :-1] for j in range(m)), *(half[:, j, :, :, 1:] for j in range(2))]
-        self.tile.input(tile_columns, v.swapaxes(0, 1), self._take("scratch", (2, edge, *v.shape[2:]), x.dtype))
+        self.tile.input(tile_columns, v.swapaxes(0, 1), self._buffers.take("scratch", (2, edge, *v.shape[2:]), x.dtype))
         return v
 
     def _transpose_input(self, dv: np.ndarray, dx: np.ndarray) -> None:
@@ -247,16 +249,16 @@ class Winograd:
         n, h, w, c = dx.shape
         m, edge = self.tile.m, self.tile.m + 2
         rows, columns = h // m, w // m
-        half = self._take("half", (edge, m, n, rows, columns + 1, c), dx.dtype)
-        overlap = self._take("overlap", (2, edge, *dv.shape[2:]), dx.dtype)
-        scratch = self._take("scratch", overlap.shape, dx.dtype)
+        half = self._buffers.take("half", (edge, m, n, rows, columns + 1, c), dx.dtype)
+        overlap = self._buffers.take("overlap", (2, edge, *dv.shape[2:]), dx.dtype)
+        scratch = self._buffers.take("scratch", overlap.shape, dx.dtype)
         half[:, :, :, :, -1] = 0
         tile_columns = [*(half[:, j, :, :, :-1] for j in range(m)), *overlap]
         self.tile.input_transposed(dv.swapaxes(0, 1), tile_columns, scratch)
         half[:, :2, :, :, 1:] += overlap.swapaxes(0, 1)
-        phases = self._take("phases", (m, m, n, rows + 1, columns + 1, c), dx.dtype)
-        overlap = self._take("overlap", (2, *half.shape[1:]), dx.dtype)
-        scratch = self._take("scratch", overlap.shape, dx.dtype)
+        phases = self._buffers.take("phases", (m, m, n, rows + 1, columns + 1, c), dx.dtype)
+        overlap = self._buffers.take("overlap", (2, *half.shape[1:]), dx.dtype)
+        scratch = self._buffers.take("scratch", overlap.shape, dx.dtype)
         phases[:, :, :, -1] = 0
         tile_rows = [*(phases[i][:, :, :-1] for i in range(m)), *overlap]
         self.tile.input_transposed(half, tile_rows, scratch)
@@ -267,10 +269,10 @@ class Winograd:
     def _transform_output(self, product: np.ndarray, y: np.ndarray) -> None:
         """y = A' M A for every tile; product as (edge, edge, n, tile rows, tile columns, out)."""
         m = self.tile.m
-        half = self._take("half", (m, *product.shape[1:]), y.dtype)
-        self.tile.output(product, half, self._take("scratch", (2, *product.shape[1:]), y.dtype))
-        pixels = self._take("phases", (m, m, *product.shape[2:]), y.dtype)
-        scratch = self._take("scratch", (2, m, *product.shape[2:]), y.dtype)
+        half = self._buffers.take("half", (m, *product.shape[1:]), y.dtype)
+        self.tile.output(product, half, self._buffers.take("scratch", (2, *product.shape[1:]), y.dtype))
+        pixels = self._buffers.take("phases", (m, m, *product.shape[2:]), y.dtype)
+        scratch = self._buffers.take("scratch", (2, m, *product.shape[2:]), y.dtype)
         self.tile.output(half.swapaxes(0, 1), pixels.swapaxes(0, 1), scratch)
         self._split(y)[...] = pixels
 
@@ -278,12 +280,12 @@ class Winograd:
         """dM = A dy A' for every tile, as (edge, edge, n, tile rows, tile columns, out)."""
         n, h, w, c = dy.shape
         m, edge = self.tile.m, self.tile.m + 2
-        pixels = self._take("phases", (m, m, n, h // m, w // m, c), dy.dtype)
+        pixels = self._buffers.take("phases", (m, m, n, h // m, w // m, c), dy.dtype)
         pixels[...] = self._split(dy)
-        half = self._take("half", (edge, *pixels.shape[1:]), dy.dtype)
-        self.tile.output_transposed(pixels, half, self._take("scratch", (2, *pixels.shape[1:]), dy.dtype))
-        product = self._take("m", (edge, edge, *pixels.shape[2:]), dy.dtype)
-        scratch = self._take("scratch", (2, edge, *product.shape[2:]), dy.dtype)
+        half = self._buffers.take("half", (edge, *pixels.shape[1:]), dy.dtype)
+        self.tile.output_transposed(pixels, half, self._buffers.take("scratch", (2, *pixels.shape[1:]), dy.dtype))
+        product = self._buffers.take("m", (edge, edge, *pixels.shape[2:]), dy.dtype)
+        scratch = self._buffers.take("scratch", (2, edge, *product.shape[2:]), dy.dtype)
         self.tile.output_transposed(half.swapaxes(0, 1), product.swapaxes(0, 1), scratch)
         return product
 
@@ -311,13 +313,6 @@ class Winograd:
         image = positions * x.shape[1] * x.shape[2] * max(x.shape[3], y.shape[3]) * x.dtype.itemsize
         step = max(1, int(max(GROUP_BYTES, u.nbytes) / image))
         return (slice(start, start + step) for start in range(0, len(x), step))
-
-    def _take(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return a buffer of a shape, with whatever is in it; one name is one piece of memory."""
-        size = math.prod(shape)
-        if name not in self._buffers or self._buffers[name].size < size or self._buffers[name].dtype != dtype:
-            self._buffers[name] = np.empty(size, dtype)
-        return self._buffers[name][:size].reshape(shape)
 
 
 def _positions(tiles: np.ndarray) -> np.ndarray:

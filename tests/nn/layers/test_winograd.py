@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from quatnet.nn.layers import winograd
 from quatnet.nn.layers.conv import Im2col
 from quatnet.nn.layers.winograd import F2, F4, Winograd
+from quatnet.threads import Buffers
 
 TILES = pytest.mark.parametrize("tile", [F2, F4], ids=["F(2,3)", "F(4,3)"])
 
@@ -33,7 +34,9 @@ def test_outputs_and_all_gradients_equal_im2col(tile, data):
     n, rows, columns, inputs, outputs = (data.draw(st.integers(1, 4)) for _ in range(5))
     case = images_and_weights(n, rows * tile.m, columns * tile.m, inputs, outputs, data.draw(st.integers(0, 99)))
     for found, expected in zip(
-        forward_and_backward(Winograd(tile), *case), forward_and_backward(Im2col(3, 1, 1), *case), strict=True
+        forward_and_backward(Winograd(tile, Buffers()), *case),
+        forward_and_backward(Im2col(3, 1, 1), *case),
+        strict=True,
     ):
         np.testing.assert_allclose(found, expected, atol=1e-12 * max(1, np.abs(expected).max()))
 
@@ -43,15 +46,15 @@ def test_outputs_and_all_gradients_equal_im2col(tile, data):
 def test_float32_stays_within_the_stated_error_of_float64(tile, error, shape):
     case = images_and_weights(*shape, seed=0, dtype="float32")
     exact = forward_and_backward(Im2col(3, 1, 1), *(array.astype(np.float64) for array in case))
-    for found, expected in zip(forward_and_backward(Winograd(tile), *case), exact, strict=True):
+    for found, expected in zip(forward_and_backward(Winograd(tile, Buffers()), *case), exact, strict=True):
         assert np.abs(found - expected).max() <= error * np.abs(expected).max()
 
 
 @TILES
 def test_buffers_that_held_other_images_do_not_matter(tile):
-    algorithm = Winograd(tile)
+    algorithm = Winograd(tile, Buffers())
     first, second = images_and_weights(5, 8, 8, 3, 4, seed=1), images_and_weights(2, 8, 12, 3, 4, seed=2)
-    expected = forward_and_backward(Winograd(tile), *second)
+    expected = forward_and_backward(Winograd(tile, Buffers()), *second)
     forward_and_backward(algorithm, *first)
     for found, array in zip(forward_and_backward(algorithm, *second), expected, strict=True):
         np.testing.assert_array_equal(found, array)
@@ -60,17 +63,17 @@ def test_buffers_that_held_other_images_do_not_matter(tile):
 @TILES
 def test_the_size_of_the_groups_does_not_matter(tile, monkeypatch):
     case = images_and_weights(7, 8, 8, 3, 4, seed=3)
-    expected = forward_and_backward(Winograd(tile), *case)
+    expected = forward_and_backward(Winograd(tile, Buffers()), *case)
     monkeypatch.setattr(winograd, "GROUP_BYTES", 1)
-    for found, array in zip(forward_and_backward(Winograd(tile), *case), expected, strict=True):
+    for found, array in zip(forward_and_backward(Winograd(tile, Buffers()), *case), expected, strict=True):
         np.testing.assert_allclose(found, array, atol=1e-13 * np.abs(array).max())
 
 
 @TILES
 def test_the_gradient_of_the_images_can_be_spared(tile):
     x, w, b, dy = images_and_weights(2, 8, 8, 3, 4, seed=4)
-    _, _, dw, db = forward_and_backward(Winograd(tile), x, w, b, dy)
-    found = Winograd(tile).backward(x, w, dy, None)
+    _, _, dw, db = forward_and_backward(Winograd(tile, Buffers()), x, w, b, dy)
+    found = Winograd(tile, Buffers()).backward(x, w, dy, None)
     np.testing.assert_array_equal(found[0], dw)
     np.testing.assert_array_equal(found[1], db)
 
