@@ -31,6 +31,9 @@ class Threads:
         self.count = count
         self._pool = ThreadPoolExecutor(count) if count > 1 else None
 
+    def __repr__(self) -> str:
+        return f"Threads({self.count})"
+
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Return [function(item), ...] in the order of the items; NumPy's error state holds in the threads too."""
         if self._pool is None:

@@ -57,11 +57,11 @@ def speed_up_dense_layers(layers: Mapping[str, Layer], threads: Threads) -> None
 
 def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:
     """Return the layers with those before the flattening on all threads; `layers` itself for a single thread."""
-    named = list(layers.layers.items())
-    flatten = next((k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten)), 0)
-    trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
     if threads.count == 1:
         return layers
+    named = list(layers.layers.items())
+    flatten = next(k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten))
+    trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
     return Sequential({"trunk": Parallel(trunk, threads), **rest})
 
 
