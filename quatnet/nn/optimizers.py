@@ -6,6 +6,7 @@ The gradient is multiplied by the mask before anything else, and the new values 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -15,10 +16,10 @@ from quatnet.nn.parameters import Parameters
 from quatnet.threads import SERIAL, Threads
 
 CHUNK = 1 << 17
-"""Entries that the CPU updates at a time: a few arrays of this length stay in the second-level cache."""
+"""Entries that the CPU updates at a time: few enough for the caches, enough that threads seldom meet."""
 
 
-class Optimizer:
+class Optimizer(ABC):
     """State and update of one network's parameters; `step` reads the gradients and writes the values.
 
     Attributes
@@ -34,9 +35,9 @@ class Optimizer:
         self.moments: dict[str, Array] = {n: parameters.xp.zeros_like(parameters.value) for n in moments}
         self.steps = 0
 
+    @abstractmethod
     def step(self, rate: float) -> None:
         """Update all values once, with learning rate `rate`."""
-        raise NotImplementedError  # pragma: no cover
 
     def reset(self) -> None:
         """Return to the state of a new optimizer."""

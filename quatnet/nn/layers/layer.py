@@ -10,6 +10,7 @@ respect to x. There is no graph and no tape. Images and feature maps are (n, hei
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
@@ -27,20 +28,20 @@ L = TypeVar("L", bound="Layer")
 W = TypeVar("W", bound="WeightLayer")
 
 
-class Layer:
+class Layer(ABC):
     """A layer without parameters; subclasses give `forward` and `output_shape`, and `predict` where it is cheaper."""
 
+    @abstractmethod
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return the output for a batch `x` and the function that maps dy to dx."""
-        raise NotImplementedError  # pragma: no cover
 
     def predict(self, x: Array) -> Array:
         """Return the output alone, for inference."""
         return self.forward(x)[0]
 
+    @abstractmethod
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one output, given the shape of one input (no batch axis)."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
     def parameters(self) -> dict[str, Parameter]:
