@@ -22,6 +22,9 @@ class Wrong(Layer):
         y, backward = self.layer.forward(x)
         return y, lambda dy: self.spoil(self.layer, backward(dy))
 
+    def output_shape(self, shape):
+        return self.layer.output_shape(shape)
+
 
 @pytest.fixture
 def rows_nc():
