@@ -49,8 +49,8 @@ def prune(
 ) -> None:
     """Prune a network round by round.
 
-    Prunes RUN, or the newest run, or with --arch a new run; the same command again resumes or shows it. The options
-    from --arch on describe a new run; RUN keeps the settings it was made with.
+    Prunes RUN, or the run worked on last, or with --arch a new run; the same command again resumes or shows it. The
+    options from --arch on describe a new run; RUN keeps the settings it was made with.
 
     \b
     Examples: quatnet prune --rounds 20
