@@ -20,14 +20,14 @@ from quatnet.nn.layers import (
 )
 from quatnet.nn.layers.stacked import Stacked
 from quatnet.nn.layers.winograd import F2, F4, Winograd
-from quatnet.threads import Buffers, Threads
+from quatnet.threads import SERIAL, Buffers, Threads
 
 CONVOLUTIONS = ("auto", "im2col", "winograd")
 FEWEST_CHANNELS = 16
 """Below this many input channels the inner loops of the transforms are too short to pay."""
 
 LARGE_WEIGHT = 1 << 19
-"""Real entries of a dense weight from which on threads, and the stacked quaternion product, pay."""
+"""Real entries of a dense weight from which on threads pay."""
 
 
 def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...], conv: str) -> None:
@@ -46,13 +46,14 @@ def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...
 
 
 def speed_up_dense_layers(layers: Mapping[str, Layer], threads: Threads) -> None:
-    """Let threads share the products of the large dense layers, and multiply large quaternion weights unexpanded."""
+    """Let threads share the products of the large dense layers, and multiply quaternion weights unexpanded."""
     for layer in layers.values():
-        if isinstance(layer, Dense | QuaternionDense) and layer.inputs * layer.outputs >= LARGE_WEIGHT:
+        if isinstance(layer, Dense | QuaternionDense):
+            share = threads if layer.inputs * layer.outputs >= LARGE_WEIGHT else SERIAL
             if isinstance(layer, Dense):
-                layer.threads = threads
+                layer.threads = share
             else:
-                layer.algorithm = Stacked(threads)
+                layer.algorithm = Stacked(share)
 
 
 def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from quatnet import quaternion
 from quatnet.nn.layers.dense import Expanded
-from quatnet.nn.layers.stacked import Stacked, combine, spread
+from quatnet.nn.layers.stacked import COMBINE, Stacked
 from quatnet.threads import SERIAL, Threads
 
 THREADS = pytest.mark.parametrize("threads", [SERIAL, Threads(2), Threads(3)], ids=lambda threads: threads.count)
+
+quaternions = arrays(np.float64, 4, elements=st.floats(-9, 9))
 
 
 @pytest.fixture(params=[0, 1])
@@ -41,15 +44,10 @@ def test_the_gradient_of_the_input_can_be_spared(case):
     np.testing.assert_array_equal(dw, same)
 
 
-@given(n=st.integers(1, 5), outputs=st.integers(1, 5), seed=st.integers(0, 99))
-def test_spread_is_the_adjoint_of_combine(n, outputs, seed):
-    random = np.random.default_rng(seed)
-    p, dy = random.normal(size=(4, n, 4, outputs)), random.normal(size=(n, 4, outputs))
-    assert np.vdot(combine(p), dy) == pytest.approx(np.vdot(p, spread(dy)), abs=1e-12)
-
-
-def test_the_first_column_of_the_table_is_the_weight_itself():
-    assert [row[0] for row in quaternion.SIGN] == [1, 1, 1, 1]
+@given(w=quaternions, x=quaternions)
+def test_the_sixteen_products_add_up_to_the_hamilton_product(w, x):
+    y = COMBINE.reshape(4, 16) @ np.outer(x, w).ravel()
+    np.testing.assert_allclose(y, quaternion.hamilton(w, x), atol=1e-12)
 
 
 @THREADS

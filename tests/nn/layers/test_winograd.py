@@ -83,7 +83,5 @@ def test_the_kernel_transform_is_the_published_one(tile):
     """Lavin and Gray 2016, equations (7) and the appendix: A' [(G g) * (B' d)] is the correlation, in one dimension."""
     random = np.random.default_rng(5)
     d, g = random.normal(size=tile.m + 2), random.normal(size=3)
-    v, y, scratch = np.empty(tile.m + 2), np.empty(tile.m), np.empty((2, 1))
-    tile.input(d[:, None], v[:, None], scratch)
-    tile.output(((tile.kernel @ g) * v)[:, None], y[:, None], scratch)
+    y = tile.output @ ((tile.kernel @ g) * (tile.input @ d))
     np.testing.assert_allclose(y, np.correlate(d, g, mode="valid"), atol=1e-13)
