@@ -21,10 +21,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quatnet.nn.layers.conv import Im2col
 from quatnet.threads import Buffers
 
 GROUP_BYTES = 2 << 20
 """Size of the transformed input of a group of images: more leaves the caches, less lets threads wait for each other."""
+
+FEWEST_PIXELS = 192
+"""Below this many pixels in a batch, transforming the kernel costs more than it saves; im2col convolves them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,9 @@ class Winograd:
 
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
         """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,)."""
+        if x[..., 0].size < FEWEST_PIXELS:
+            Im2col(3, 1, 1).forward(x, w, b, y)
+            return
         u = self._transformed_kernel(w)
         for part in self._parts(x, y, u):
             v = self._to_tiles("v", self.tile.input, self._padded(x[part]))

@@ -13,6 +13,13 @@ from quatnet.threads import Buffers
 TILES = pytest.mark.parametrize("tile", [F2, F4], ids=["F(2,3)", "F(4,3)"])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def transform_few_pixels_too():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "FEWEST_PIXELS", 0)
+        yield
+
+
 def images_and_weights(n, height, width, inputs, outputs, seed, dtype="float64"):
     random = np.random.default_rng(seed)
     shapes = [(n, height, width, inputs), (3, 3, inputs, outputs), (outputs,), (n, height, width, outputs)]
@@ -85,3 +92,15 @@ def test_the_kernel_transform_is_the_published_one(tile):
     d, g = random.normal(size=tile.m + 2), random.normal(size=3)
     y = tile.output @ ((tile.kernel @ g) * (tile.input @ d))
     np.testing.assert_allclose(y, np.correlate(d, g, mode="valid"), atol=1e-13)
+
+
+def test_a_few_pixels_are_convolved_without_transforms(monkeypatch):
+    x, w, b, y = images_and_weights(2, 8, 8, 3, 4, seed=6)
+    expected = np.empty_like(y)
+    Im2col(3, 1, 1).forward(x, w, b, expected)
+    monkeypatch.setattr(winograd, "FEWEST_PIXELS", 129)
+    Winograd(F4, Buffers()).forward(x, w, b, y)
+    np.testing.assert_array_equal(y, expected)
+    monkeypatch.setattr(winograd, "FEWEST_PIXELS", 128)
+    Winograd(F4, Buffers()).forward(x, w, b, y)
+    assert not np.array_equal(y, expected)
