@@ -14,10 +14,11 @@ from quatnet.nn.layers import (
     Flatten,
     Layer,
     Parallel,
-    QuaternionDense,
     QuaternionFlatten,
     Sequential,
 )
+from quatnet.nn.layers.dense import Direct
+from quatnet.nn.layers.sparse import Pruned
 from quatnet.nn.layers.stacked import Stacked
 from quatnet.nn.layers.winograd import F2, F4, Winograd
 from quatnet.threads import SERIAL, Buffers, Threads
@@ -46,14 +47,11 @@ def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...
 
 
 def speed_up_dense_layers(layers: Mapping[str, Layer], threads: Threads) -> None:
-    """Let threads share the products of the large dense layers, and multiply quaternion weights unexpanded."""
+    """Let threads share the products of large dense layers, spare quaternion weights the expansion, and use masks."""
     for layer in layers.values():
-        if isinstance(layer, Dense | QuaternionDense):
+        if isinstance(layer, Dense):
             share = threads if layer.inputs * layer.outputs >= LARGE_WEIGHT else SERIAL
-            if isinstance(layer, Dense):
-                layer.threads = share
-            else:
-                layer.algorithm = Stacked(share)
+            layer.algorithm = Pruned(Stacked(share) if layer.quaternion else Direct(share))
 
 
 def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:

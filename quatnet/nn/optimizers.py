@@ -1,17 +1,17 @@
 """Adam and SGD over the flat arrays of a network; pruned weights stay exactly 0.
 
-The gradient is multiplied by the mask before anything else, and the new values after everything else.
+The gradient is multiplied by the mask before anything else, and the new values after everything else. On the CPU, where
+few weights are left, gradients and values of these alone are gathered, and their moments are all that is stored.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 
-from quatnet.backend import Array, to_device, to_host
+from quatnet.backend import Array, array_module, to_device, to_host
 from quatnet.nn.parameters import Parameters
 from quatnet.threads import SERIAL, Threads
 
@@ -24,7 +24,6 @@ class Optimizer(ABC):
 
     Attributes
     ----------
-    moments : flat arrays like the parameters' values, by name.
     steps : updates done.
     """
 
@@ -32,23 +31,49 @@ class Optimizer(ABC):
         self.parameters = parameters
         self._threads = threads
         self.weight_decay = weight_decay
-        self.moments: dict[str, Array] = {n: parameters.xp.zeros_like(parameters.value) for n in moments}
+        self._kept: np.ndarray | None = None
+        self._moments: dict[str, Array] = {n: parameters.xp.zeros_like(parameters.value) for n in moments}
         self.steps = 0
 
     @abstractmethod
+    def update(self, w: Array, g: Array, *moments: Array, rate: float) -> None:
+        """Update values w and moments in place, given gradients g, all of one shape."""
+
     def step(self, rate: float) -> None:
         """Update all values once, with learning rate `rate`."""
+        self._follow_mask()
+        self.steps += 1
+        size = self.parameters.size if self._kept is None else self._kept.size
+        length = CHUNK if self.parameters.xp is np else size
+
+        def update_part(part: slice) -> None:
+            for start in range(part.start, part.stop, length):
+                self._update_chunk(slice(start, min(start + length, part.stop)), rate)
+
+        self._threads.map(update_part, self._threads.split(size))
 
     def reset(self) -> None:
         """Return to the state of a new optimizer."""
-        for moment in self.moments.values():
+        for moment in self._moments.values():
             moment.fill(0)
         self.steps = 0
 
     def mask_state(self) -> None:
         """Zero the moments of pruned weights; to be called whenever the masks have shrunk."""
-        for moment in self.moments.values():
-            moment *= self.parameters.mask
+        self._follow_mask()
+        if self._kept is None:
+            for moment in self._moments.values():
+                moment *= self.parameters.mask
+
+    @property
+    def moments(self) -> dict[str, Array]:
+        """Flat arrays like the parameters' values, by name."""
+        if self._kept is None:
+            return self._moments
+        full = {name: np.zeros_like(self.parameters.value) for name in self._moments}
+        for name, moment in self._moments.items():
+            full[name][self._kept] = moment
+        return full
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the moments as host arrays."""
@@ -56,35 +81,40 @@ class Optimizer(ABC):
 
     def set_state(self, moments: dict[str, np.ndarray], steps: int) -> None:
         """Take over moments and number of steps from a checkpoint."""
-        for name, moment in self.moments.items():
-            moment[...] = to_device(moments[name], self.parameters.xp)
+        self._follow_mask()
+        for name, moment in self._moments.items():
+            moment[...] = to_device(
+                moments[name] if self._kept is None else moments[name][self._kept], self.parameters.xp
+            )
         self.steps = steps
 
-    def _update(self, update: Callable[[slice], None]) -> None:
-        """Call `update` for every chunk of the flat arrays; threads take a part each."""
+    def _follow_mask(self) -> None:
+        """Store the moments of all entries, or of those left, as the parameters list them."""
+        kept = self.parameters.kept
+        if kept is not self._kept:
+            moments = self.moments
+            self._moments = moments if kept is None else {name: moment[kept] for name, moment in moments.items()}
+            self._kept = kept
+
+    def _update_chunk(self, part: slice, rate: float) -> None:
         p = self.parameters
-        length = CHUNK if p.xp is np else p.size
+        where = part if self._kept is None else self._kept[part]
+        w, g = p.value[where], p.gradient[where]
+        if self._kept is None:
+            self._mask(g, part)
+        if self.weight_decay:
+            g += self.weight_decay * w
+        self.update(w, g, *(moment[part] for moment in self._moments.values()), rate=rate)
+        if self._kept is None:
+            self._mask(w, part)
+        else:
+            p.value[where] = w
 
-        def update_part(part: slice) -> None:
-            for start in range(part.start, part.stop, length):
-                update(slice(start, min(start + length, part.stop)))
-
-        self._threads.map(update_part, self._threads.split(p.size))
-
-    def _masked(self, array: Array, part: slice) -> Array:
+    def _mask(self, array: Array, part: slice) -> None:
         """Multiply one chunk by its mask in place; on the CPU, where counting is cheap, only if anything is masked."""
         mask = self.parameters.mask[part]
         if self.parameters.xp is not np or not mask.all():
             array *= mask
-        return array
-
-    def _masked_gradient(self, part: slice) -> Array:
-        """Mask one chunk of the gradients in place, add the weight decay, and return it."""
-        p = self.parameters
-        g = self._masked(p.gradient[part], part)
-        if self.weight_decay:
-            g += self.weight_decay * p.value[part]
-        return g
 
 
 class Adam(Optimizer):
@@ -106,29 +136,21 @@ class Adam(Optimizer):
         super().__init__(parameters, ("m", "v"), weight_decay, threads)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
-    def step(self, rate: float) -> None:
+    def update(self, w: Array, g: Array, *moments: Array, rate: float) -> None:
         """m = b1 m + g;  v = b2 v + g^2;  w -= rate (1-b1) m / (1-b1^t) / (sqrt(v (1-b2) / (1-b2^t)) + eps)."""
-        xp = self.parameters.xp
-        self.steps += 1
+        xp, (m, v) = array_module(w), moments
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
         step_size = rate * (1 - self.beta1) / (1 - self.beta1**self.steps) / root
-
-        def update(part: slice) -> None:
-            g = self._masked_gradient(part)
-            m, v, w = self.moments["m"][part], self.moments["v"][part], self.parameters.value[part]
-            m *= self.beta1
-            m += g
-            v *= self.beta2
-            scratch = g * g
-            v += scratch
-            xp.sqrt(v, out=scratch)
-            scratch += self.epsilon / root
-            xp.divide(m, scratch, out=scratch)
-            scratch *= step_size
-            w -= scratch
-            self._masked(w, part)
-
-        self._update(update)
+        m *= self.beta1
+        m += g
+        v *= self.beta2
+        scratch = g * g
+        v += scratch
+        xp.sqrt(v, out=scratch)
+        scratch += self.epsilon / root
+        xp.divide(m, scratch, out=scratch)
+        scratch *= step_size
+        w -= scratch
 
 
 class SGD(Optimizer):
@@ -145,16 +167,9 @@ class SGD(Optimizer):
         super().__init__(parameters, ("u",), weight_decay, threads)
         self.momentum = momentum
 
-    def step(self, rate: float) -> None:
+    def update(self, w: Array, g: Array, *moments: Array, rate: float) -> None:
         """u = mu u + g;  w -= rate u."""
-        self.steps += 1
-
-        def update(part: slice) -> None:
-            g = self._masked_gradient(part)
-            u, w = self.moments["u"][part], self.parameters.value[part]
-            u *= self.momentum
-            u += g
-            w -= rate * u
-            self._masked(w, part)
-
-        self._update(update)
+        (u,) = moments
+        u *= self.momentum
+        u += g
+        w -= rate * u

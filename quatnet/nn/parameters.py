@@ -14,6 +14,9 @@ import numpy as np
 
 from quatnet.backend import Array, to_device, to_host
 
+FEW = 0.4
+"""Part of all entries that, for optimizers and layers, are few enough to be worked on one by one."""
+
 
 class Parameter:
     """A named weight or bias: views of equal shape on its value, gradient and mask.
@@ -22,6 +25,7 @@ class Parameter:
     ----------
     value, gradient : float arrays. A layer's backward pass overwrites the gradient.
     mask : bool array, False where a weight has been pruned. Only `prunable` parameters (weights) lose entries.
+    kept : on the CPU, where few entries are left, their positions in the flattened parameter; else None.
     """
 
     def __init__(self, shape: tuple[int, ...], *, prunable: bool) -> None:
@@ -30,6 +34,7 @@ class Parameter:
         self.value: Array = np.zeros(shape, np.float32)
         self.gradient: Array = np.zeros(shape, np.float32)
         self.mask: Array = np.ones(shape, np.bool_)
+        self.kept: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -54,6 +59,7 @@ class Parameters(Mapping[str, Parameter]):
     value, gradient : (size,) float arrays of `dtype`.
     mask : (size,) bool array.
     prunable : (size,) bool host array, True for every entry that pruning may remove.
+    kept : on the CPU, where few entries are left, their positions in the flat arrays; else None.
     """
 
     def __init__(self, named: Mapping[str, Parameter], dtype: np.dtype, xp: ModuleType = np) -> None:
@@ -69,6 +75,7 @@ class Parameters(Mapping[str, Parameter]):
         self.gradient: Array = xp.zeros(start, dtype)
         self.mask: Array = xp.ones(start, np.bool_)
         self.prunable = np.zeros(start, np.bool_)
+        self.kept: np.ndarray | None = None
         for name, parameter in self._named.items():
             part = self._slices[name]
             self.prunable[part] = parameter.prunable
@@ -124,7 +131,16 @@ class Parameters(Mapping[str, Parameter]):
             raise ValueError("mask: a bias is masked; only weights can be pruned")
         self.mask[...] = to_device(mask, self.xp)
         self.value *= self.mask
+        if self.xp is np:
+            self.kept = _few_kept(mask)
+            for name, parameter in self.items():
+                parameter.kept = _few_kept(mask[self._slices[name]])
 
     def count_kept(self) -> int:
         """Return how many weights remain; biases are not counted."""
         return int(to_host(self.mask)[self.prunable].sum())
+
+
+def _few_kept(mask: np.ndarray) -> np.ndarray | None:
+    """Return the positions of the entries left of a flat mask, or None if they are more than a few."""
+    return np.flatnonzero(mask) if np.count_nonzero(mask) < FEW * mask.size else None

@@ -204,3 +204,24 @@ def test_a_mask_that_is_set_by_hand_holds_after_every_step(make):
         if step >= 2:
             assert (layer.weight.value[::2] == 0).all()
             assert (layer.weight.value[1::2] != 0).all()
+
+
+def test_where_few_weights_are_left_their_updates_are_the_same_bit_for_bit(make_optimizer, monkeypatch):
+    """Gathered or masked, along masks that shrink, grow again and are saved in between."""
+    values = []
+    for few in (0.4, 0.0):
+        monkeypatch.setattr("quatnet.nn.parameters.FEW", few)
+        parameters = make_parameters(40)
+        optimizer = make_optimizer(parameters)
+        for step in (2, 3, 5, 4):
+            mask = np.arange(parameters.size) % step == 0
+            mask[-3:] = True
+            parameters.set_mask(mask)
+            optimizer.mask_state()
+            train(optimizer, gradients(parameters.size, 3, seed=step))
+            other = make_optimizer(parameters)
+            other.set_state({name: moment.copy() for name, moment in optimizer.state().items()}, optimizer.steps)
+            optimizer = other
+        values.append([parameters.value.copy(), *(moment.copy() for moment in optimizer.state().values())])
+    for found, expected in zip(*values, strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -15,13 +15,14 @@ from __future__ import annotations
 import numpy as np
 
 from quatnet.nn.layers.layer import Backward
+from quatnet.nn.parameters import Parameter
 from quatnet.quaternion import COMPONENT, SIGN
 from quatnet.threads import Threads
 
 COMBINE = np.array(
     [[[SIGN[c][b] * (COMPONENT[c][b] == a) for a in range(4)] for b in range(4)] for c in range(4)], np.float32
-)
-"""S: the sign at [c, b, a] is that of component b of x times component a of w in component c of y, or 0."""
+).reshape(4, 16)
+"""S: the sign at [c, 4 b + a] is that of component b of x times component a of w in component c of y, or 0."""
 
 
 class Stacked:
@@ -30,17 +31,35 @@ class Stacked:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
 
-    def forward(self, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: np.ndarray, weight: Parameter) -> tuple[np.ndarray, Backward]:
         """Return y (n, out) for x (n, in), w (4, in/4, out/4); backward writes dw and returns dx."""
-        n, (_, rows, columns) = len(x), w.shape
-        stack = x.reshape(4 * n, rows)
-        side_by_side = w.transpose(1, 0, 2).reshape(rows, 4 * columns)
-        combine = COMBINE.reshape(4, 16).astype(x.dtype, copy=False)
+        _, rows, columns = weight.shape
+        stack = x.reshape(-1, rows)
+        w = weight.value.transpose(1, 0, 2).reshape(rows, 4 * columns)
 
-        def backward(dy: np.ndarray, dw: np.ndarray, inputs: bool = True) -> np.ndarray | None:
-            dp = np.matmul(combine.T, dy.reshape(n, 4, columns)).reshape(4 * n, 4 * columns)
-            dw[...] = self._threads.matmul(stack.T, dp).reshape(rows, 4, columns).transpose(1, 0, 2)
-            return self._threads.matmul(dp, side_by_side.T).reshape(x.shape) if inputs else None
+        def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
+            dp = spread(dy)
+            self.set_gradient(stack, dp, weight)
+            return self._threads.matmul(dp, w.T).reshape(x.shape) if inputs else None
 
-        p = self._threads.matmul(stack, side_by_side)
-        return np.matmul(combine, p.reshape(n, 16, columns)).reshape(n, 4 * columns), backward
+        return combine(self._threads.matmul(stack, w)), backward
+
+    def set_gradient(self, stack: np.ndarray, dp: np.ndarray, weight: Parameter) -> None:
+        """Write dw = x~' dp."""
+        _, rows, columns = weight.shape
+        dw = self._threads.matmul(stack.T, dp)
+        weight.gradient[...] = dw.reshape(rows, 4, columns).transpose(1, 0, 2)
+
+
+def combine(p: np.ndarray) -> np.ndarray:
+    """Return y (n, out) = S p, for the products p (4n, out)."""
+    n, columns = len(p) // 4, p.shape[1] // 4
+    y: np.ndarray = np.matmul(COMBINE.astype(p.dtype, copy=False), p.reshape(n, 16, columns)).reshape(n, -1)
+    return y
+
+
+def spread(dy: np.ndarray) -> np.ndarray:
+    """Return dp (4n, out) = S' dy, for dy (n, out): the adjoint of `combine`."""
+    n, columns = len(dy), dy.shape[1] // 4
+    dp: np.ndarray = np.matmul(COMBINE.T.astype(dy.dtype, copy=False), dy.reshape(n, 4, columns)).reshape(4 * n, -1)
+    return dp

@@ -166,7 +166,7 @@ class Winograd:
         """Write matrix (q, p) @ tiles (..., windows, p, run) into the windows of `out` (..., length, run)."""
         q, m, windows = len(matrix), self.tile.m, tiles.shape[-3]
         matrix = matrix.astype(tiles.dtype)
-        *outer, length, run = out.shape
+        *outer, _, run = out.shape
         own = out[..., : windows * m, :].reshape(*outer, windows, m, run)
         np.matmul(matrix[:m], tiles, out=own)
         if q > m:

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from quatnet import quaternion
 from quatnet.nn.layers.dense import Expanded
 from quatnet.nn.layers.stacked import COMBINE, Stacked
+from quatnet.nn.parameters import Parameter
 from quatnet.threads import SERIAL, Threads
 
 THREADS = pytest.mark.parametrize("threads", [SERIAL, Threads(2), Threads(3)], ids=lambda threads: threads.count)
@@ -23,30 +24,37 @@ def case(request):
     return [random.normal(size=shape) for shape in ((n, 4 * inputs), (4, inputs, outputs), (n, 4 * outputs))]
 
 
+def weight_of(value):
+    weight = Parameter(value.shape, prunable=True)
+    weight.value, weight.gradient = value, np.zeros_like(value)
+    return weight
+
+
 @THREADS
 def test_outputs_and_gradients_equal_the_expanded_product(case, threads):
     x, w, dy = case
     results = []
     for algorithm in (Stacked(threads), Expanded()):
-        y, backward = algorithm.forward(x, w)
-        dw = np.empty_like(w)
-        results.append((y, backward(dy, dw), dw))
+        weight = weight_of(w)
+        y, backward = algorithm.forward(x, weight)
+        results.append((y, backward(dy), weight.gradient))
     for found, expected in zip(*results, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_the_gradient_of_the_input_can_be_spared(case):
     x, w, dy = case
-    _, backward = Stacked(SERIAL).forward(x, w)
-    dw, same = np.empty_like(w), np.empty_like(w)
-    backward(dy, same)
-    assert backward(dy, dw, inputs=False) is None
-    np.testing.assert_array_equal(dw, same)
+    weight = weight_of(w)
+    _, backward = Stacked(SERIAL).forward(x, weight)
+    backward(dy)
+    expected, weight.gradient = weight.gradient, np.zeros_like(w)
+    assert backward(dy, inputs=False) is None
+    np.testing.assert_array_equal(weight.gradient, expected)
 
 
 @given(w=quaternions, x=quaternions)
 def test_the_sixteen_products_add_up_to_the_hamilton_product(w, x):
-    y = COMBINE.reshape(4, 16) @ np.outer(x, w).ravel()
+    y = COMBINE @ np.outer(x, w).ravel()
     np.testing.assert_allclose(y, quaternion.hamilton(w, x), atol=1e-12)
 
 
