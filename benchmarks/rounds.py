@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def measure(arch: Architecture, quaternion: bool, threads: int, take_turns: Take
         times = {name: float(np.median(ms)) for name, ms in take_turns(variants, 1.0).items()}
         left = 100 * network.parameters.count_kept() / int(network.parameters.prunable.sum())
         rows.append({"round": k, "weights_left": round(left, 2), **{name: round(ms, 3) for name, ms in times.items()}})
-        train_epoch(network, optimizer, data, replace(settings), Position(Phase.SEARCH, k), 0)
+        train_epoch(network, optimizer, data, settings, Position(Phase.SEARCH, k), 0)
     return rows
 
 

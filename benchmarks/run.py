@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -24,13 +25,16 @@ import threadpoolctl
 
 from quatnet import build
 from quatnet.environment import describe
+from quatnet.nn.layers.layer import WeightLayer
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import ARCHITECTURES, Architecture
+from quatnet.nn.models import ARCHITECTURES, Architecture, layers_of
 from quatnet.nn.optimizers import Adam
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "cpu.json"
 ARCHS = ("lenet-300-100", "conv-2", "conv-4", "conv-6")
+PRUNED = ("lenet-300-100", "conv-2")
+"""Networks whose steps are also timed round by round."""
 BATCH = 60
 PAIRS = (
     ("real", "torch real"),
@@ -151,6 +155,20 @@ def resident(field: str = "VmRSS") -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
+def step_gflop(arch: Architecture) -> float:
+    """Return the billions of operations of a real training step's products, with convolutions done directly.
+
+    Every layer has three products (y, dw, dx), the first has two. A quaternion network has as many.
+    """
+    shape: tuple[int, ...] = images_for(arch, 1)[0].shape[1:]
+    products = []
+    for layer in layers_of(arch, False, shape, 10).values():
+        shape = layer.output_shape(shape)
+        if isinstance(layer, WeightLayer):
+            products.append(layer.fan_in * math.prod(shape))
+    return 2 * BATCH * (3 * sum(products) - products[0]) / 1e9
+
+
 def gemm_peak() -> float:
     """Return the best rate of a large float32 matrix product, in GFLOP/s, on all threads of BLAS."""
     a = np.ones((2048, 2048), np.float32)
@@ -184,6 +202,7 @@ def main() -> None:
         return
 
     import report
+    import rounds
     import torch
 
     torch.set_num_threads(args.threads)
@@ -200,6 +219,7 @@ def main() -> None:
         limit = limit_openblas(1 if arch.blocks else args.threads)
         print(f"{name}: training", flush=True)
         result = {"training": summary(take_turns(steps_of(arch, args.threads), args.seconds), PAIRS), "inference": {}}
+        result["training"]["gflop"] = round(step_gflop(arch), 3)
         for batch in (1, 64, 1000):
             print(f"{name}: inference, batch {batch}", flush=True)
             times = take_turns(predictions_of(arch, batch, args.threads), args.seconds / 5)
@@ -207,6 +227,15 @@ def main() -> None:
         print(f"{name}: memory", flush=True)
         variants = ("real", "quaternion", "torch real", "torch quaternion, expanded")
         result["memory_mb"] = {variant: round(memory(name, variant, args.threads), 1) for variant in variants}
+        if name in PRUNED:
+            print(f"{name}: pruning", flush=True)
+            threads = args.threads if arch.blocks else 1
+            limit_rounds = limit_openblas(1)
+            result["rounds"] = {
+                algebra: rounds.measure(arch, algebra == "quaternion", threads, take_turns)
+                for algebra in ("real", "quaternion")
+            }
+            del limit_rounds
         results[name] = result
         del limit
         RESULTS.parent.mkdir(exist_ok=True)
