@@ -110,6 +110,7 @@ def network_for(train: TrainSettings, data: DataDescription, compute: Compute = 
         seed=train.seed,
         dtype=train.dtype,
         init=train.init,
+        width=train.width,
         device=compute.device,
         conv=compute.conv,
         threads=compute.threads_for(train.arch),

@@ -25,7 +25,7 @@ class TrainSettings:
 
     Attributes
     ----------
-    arch, quaternion, init, seed, dtype : as for `quatnet.build`.
+    arch, quaternion, init, width, seed, dtype : as for `quatnet.build`.
     dataset : a name or a path, as for `quatnet.data.load`.
     train_size, test_size : class-balanced parts of the data set; None for all of it.
     augment : random crop and flip; None for what the data set's protocol says.
@@ -43,6 +43,7 @@ class TrainSettings:
     rate: float
     seed: int = 0
     init: str = "paper"
+    width: float = 1.0
     dtype: str = "float32"
     train_size: int | None = None
     test_size: int | None = None
@@ -68,6 +69,7 @@ class TrainSettings:
         for name in ("seed", "validation_size", "patience", "weight_decay"):
             _range(name, getattr(self, name), 0)
         _range("rate", self.rate, 0, open_below=True)
+        _range("width", self.width, 0, open_below=True)
         _range("step_factor", self.step_factor, 0, open_below=True)
         _range("momentum", self.momentum, 0, 1)
         if self.patience and not self.validation_size:

@@ -20,6 +20,7 @@ OUT_OF_RANGE = [
     *[(name, 0, "1 or more") for name in ("train_size", "test_size")],
     *[(name, -1, "0 or more") for name in ("seed", "validation_size", "patience")],
     *[("weight_decay", value, "0 or more") for value in (-1e-4, float("nan"), float("inf"))],
+    *[("width", value, "more than 0") for value in (0, -1, float("nan"), float("inf"))],
     *[("rate", value, "more than 0") for value in (0, -1e-3, float("nan"), float("inf"))],
     *[("step_factor", value, "more than 0") for value in (0, -0.1)],
     *[("momentum", value, "0 or more and less than 1") for value in (-0.1, 1, float("nan"))],
@@ -31,7 +32,7 @@ PRUNING_OUT_OF_RANGE = [
     *[("stop_below", value, "0 or more and less than 100") for value in (-1, 100)],
 ]
 CHOICES = {
-    "init": ("paper", "he", "glorot"),
+    "init": ("paper", "matched", "he", "glorot"),
     "dtype": ("float32", "float64"),
     "optimizer": ("adam", "sgd"),
     "schedule": ("constant", "step"),

@@ -74,6 +74,7 @@ training_options = _apply(
         ),
         seed_option,
         click.option("--init", type=click.Choice(list(INITIALIZERS)), help="Initial weights.  [default: paper]"),
+        click.option("--width", type=float, help="Factor of the widths of all hidden layers.  [default: 1]"),
         click.option("--epochs", type=int, help="Of every training.  [default: 40; lenet-12: 20; conv-6: 60]"),
         click.option("--batch-size", type=int, help="Images per step.  [default: 60]"),
         click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Of every training.  [default: adam]"),

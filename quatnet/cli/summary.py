@@ -10,14 +10,16 @@ from quatnet.pruning.lab import Lab
 from quatnet.runs import RoundResult, Run
 
 
-def parameters(run: Run, quaternion: bool) -> int:
-    """Return the number of parameters of the run's architecture, dense, in either algebra."""
-    return sum(count_parameters(run.train_settings.arch, quaternion, run.data.input_shape, len(run.data.class_names)))
+def parameters(run: Run) -> int:
+    """Return the number of parameters of the run's network, dense."""
+    train, classes = run.train_settings, len(run.data.class_names)
+    return sum(count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width))
 
 
 def dense_percent(run: Run) -> float:
-    """Return the weights left of the unpruned network, in percent of the real one."""
-    return 100 * parameters(run, run.train_settings.quaternion) / parameters(run, False)
+    """Return the weights left of the unpruned network, in percent of the real one of full width."""
+    real = count_parameters(run.train_settings.arch, False, run.data.input_shape, len(run.data.class_names))
+    return 100 * parameters(run) / sum(real)
 
 
 def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:
@@ -30,7 +32,7 @@ def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:
     if default_data:
         line += f", built in; for the paper's data: quatnet data fetch {paper}, then --dataset {paper}"
     output.say(line)
-    size, percent = parameters(run, settings.quaternion), dense_percent(run)
+    size, percent = parameters(run), dense_percent(run)
     output.say(
         f"{size:,} parameters, {percent:.4g} % of the real network's; weights left are always given in % of those"
     )
@@ -46,7 +48,7 @@ def summary(run: Run, result: RoundResult) -> dict[str, Any]:
         "dataset": settings.dataset,
         "seed": settings.seed,
         "init": settings.init,
-        "parameters": parameters(run, settings.quaternion),
+        "parameters": parameters(run),
         "round": result.round,
         "accuracy": result.accuracy,
         "weights_left": result.weights_left,

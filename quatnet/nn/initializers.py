@@ -1,4 +1,4 @@
-"""Initial weights: `paper` (what the paper's code drew), `he` and `glorot` (right variance for every layer).
+"""Initial weights: `paper` (what its code drew), `matched` (its scale, for both algebras), `he` and `glorot`.
 
 Each function returns the initial weight and bias of a layer as float64 host arrays. N is the layer's real fan-in. The
 variances below are those of every real entry; the paper does not state them, docs/protocol.md has their derivation.
@@ -29,14 +29,22 @@ def paper(layer: WeightLayer, generator: np.random.Generator) -> tuple[np.ndarra
         bound = 1 / np.sqrt(layer.fan_in)
         weight = generator.uniform(-bound, bound, layer.weight.shape)
         return weight, generator.uniform(-bound, bound, layer.bias.shape)
-    counted_fan_in = layer.fan_in / (layer.kernel if isinstance(layer, Conv2d) else 1)
     shape = layer.weight.shape[1:]
-    magnitude = np.sqrt(generator.chisquare(4, shape) / (2 * counted_fan_in))
+    magnitude = np.sqrt(generator.chisquare(4, shape) / (2 * _counted_fan_in(layer)))
     phase = generator.uniform(-np.pi, np.pi, shape)
     axis = generator.uniform(-1, 1, (3, *shape))
     axis /= np.sqrt((axis * axis).sum(axis=0))
     weight = np.concatenate([(magnitude * np.cos(phase))[None], magnitude * np.sin(phase) * axis])
     return weight, np.zeros(layer.bias.shape)
+
+
+def matched(layer: WeightLayer, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw normal weights with the mean variance of `paper`'s quaternion layers, for both algebras, and zero biases.
+
+    The variance of every real entry is 1/(2N), and k times that in convolutions; the four components are alike.
+    """
+    deviation = np.sqrt(1 / (2 * _counted_fan_in(layer)))
+    return generator.normal(0, deviation, layer.weight.shape), np.zeros(layer.bias.shape)
 
 
 def he(layer: WeightLayer, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -57,4 +65,9 @@ def glorot(layer: WeightLayer, generator: np.random.Generator) -> tuple[np.ndarr
     return generator.normal(0, deviation, layer.weight.shape), np.zeros(layer.bias.shape)
 
 
-INITIALIZERS: dict[str, Initializer] = {"paper": paper, "he": he, "glorot": glorot}
+def _counted_fan_in(layer: WeightLayer) -> float:
+    """Return N as the paper's code counts it: the area of a k x k kernel as k."""
+    return layer.fan_in / (layer.kernel if isinstance(layer, Conv2d) else 1)
+
+
+INITIALIZERS: dict[str, Initializer] = {"paper": paper, "matched": matched, "he": he, "glorot": glorot}

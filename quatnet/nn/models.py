@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -57,6 +57,14 @@ class Architecture:
     epochs: int
     rate: float
 
+    def scaled(self, width: float) -> Architecture:
+        """Return the architecture with all hidden widths times `width`; a UsageError if one would not be whole."""
+        return replace(
+            self,
+            blocks=tuple(tuple(_scaled(w, width) for w in block) for block in self.blocks),
+            hidden=tuple(_scaled(w, width) for w in self.hidden),
+        )
+
 
 LENET_300_100 = Architecture("lenet-300-100", (), (300, 100), "mnist", "mnist-mini", 40, 1.2e-3)
 LENET_12 = Architecture("lenet-12", (), (12,), "mnist", "mnist-mini", 20, 1.2e-3)
@@ -66,6 +74,16 @@ CONV_6 = Architecture("conv-6", ((64, 64), (128, 128), (256, 256)), (256, 256), 
 
 ARCHITECTURES = {a.name: a for a in (LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6)}
 ALIASES = {"lenet": LENET_300_100}
+
+
+def _scaled(neurons: int, width: float) -> int:
+    scaled = neurons * width
+    if scaled < 1 or scaled != int(scaled):
+        nearest = max(1, round(scaled)) / neurons
+        raise UsageError(
+            f"--width: {width:g} given; a layer of {neurons} needs a whole number, the nearest: {nearest:g}"
+        )
+    return int(scaled)
 
 
 def architecture(name: str) -> Architecture:
@@ -156,6 +174,7 @@ def build(
     seed: int = 0,
     dtype: str = "float32",
     init: str = "paper",
+    width: float = 1.0,
     device: str = "cpu",
     conv: str = "auto",
     threads: int = 1,
@@ -172,7 +191,8 @@ def build(
     classes : number of logits.
     seed : of the initial weights.
     dtype : float32 or float64.
-    init : paper, he or glorot.
+    init : paper, matched, he or glorot.
+    width : factor of the widths of all hidden layers.
     device : auto, cpu, gpu or gpu:K.
     conv : the convolution of the CPU: auto, im2col or winograd.
     threads : of the CPU. Those of a conv net share a batch; a lenet gives them to BLAS (`Network.limit_blas`).
@@ -190,15 +210,17 @@ def build(
         raise UsageError(f"input_shape: {input_shape} given; (height, width, channels) is needed")
     if classes < 2:
         raise UsageError(f"classes: {classes} given; 2 or more are needed")
-    layers = layers_of(architecture(arch), quaternion, input_shape, classes)
+    layers = layers_of(architecture(arch).scaled(width), quaternion, input_shape, classes)
     network = Network(layers, input_shape, dtype, device, conv, threads)
     network.initialize(init, generator(seed, Stream.INIT))
     return network
 
 
-def count_parameters(arch: str, quaternion: bool, input_shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
+def count_parameters(
+    arch: str, quaternion: bool, input_shape: tuple[int, int, int], classes: int, width: float = 1.0
+) -> tuple[int, int]:
     """Return the numbers of weights and of biases of an architecture."""
-    parameters = Sequential(layers_of(architecture(arch), quaternion, input_shape, classes)).parameters
+    parameters = Sequential(layers_of(architecture(arch).scaled(width), quaternion, input_shape, classes)).parameters
     weights = sum(p.size for p in parameters.values() if p.prunable)
     return weights, sum(p.size for p in parameters.values()) - weights
 

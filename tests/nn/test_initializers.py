@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from quatnet.nn.initializers import INITIALIZERS, glorot, he, paper
+from quatnet.nn.initializers import INITIALIZERS, glorot, he, matched, paper
 from quatnet.nn.layers import Conv2d, Dense, QuaternionConv2d, QuaternionDense
 from quatnet.nn.models import Network, build
 
@@ -114,7 +114,18 @@ def test_glorot_weights_are_normal_with_variance_two_over_the_sum_of_fans(layer)
     assert stats.kstest(weight.ravel(), stats.norm(0, np.sqrt(variance)).cdf).pvalue > 1e-6
 
 
-@pytest.mark.parametrize("init", [he, glorot])
+@pytest.mark.parametrize("layer", REAL + QUATERNION, ids=name_of)
+def test_matched_weights_have_the_scale_of_the_papers_quaternions_in_both_algebras(layer):
+    counted = layer.kernel if isinstance(layer, Conv2d) else 1
+    weight, bias = draw(matched, layer)
+    assert_mean(weight**2, counted / (2 * fan_in(layer)))
+    assert stats.kstest(weight.ravel(), stats.norm(0, np.sqrt(counted / (2 * fan_in(layer)))).cdf).pvalue > 1e-6
+    assert not bias.any()
+    if layer.quaternion:
+        assert_mean(draw(paper, layer)[0] ** 2, counted / (2 * fan_in(layer)))
+
+
+@pytest.mark.parametrize("init", [he, glorot, matched])
 @pytest.mark.parametrize("layer", QUATERNION, ids=name_of)
 def test_he_and_glorot_quaternions_point_in_every_direction_alike(init, layer):
     weight, _ = draw(init, layer)

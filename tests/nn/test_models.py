@@ -127,6 +127,19 @@ def test_an_architecture_like_no_other_is_an_error_without_a_suggestion():
         architecture("xyzzy")
 
 
+def test_a_thin_real_network_has_about_as_many_weights_as_a_quaternion_one():
+    for name, width, shape in (("lenet-12", 0.25, MNIST), ("conv-2", 0.5, CIFAR)):
+        thin = build(name, quaternion=False, input_shape=shape, classes=10, width=width).parameters.size
+        quaternion = sum(count_parameters(name, True, shape, 10))
+        assert 0.95 < thin / quaternion < 1.05
+
+
+@pytest.mark.parametrize(("width", "nearest"), [(0.3, "0.333333"), (0.01, "0.0833333")])
+def test_a_width_that_gives_no_whole_number_of_neurons_names_the_nearest(width, nearest):
+    with pytest.raises(UsageError, match=rf"--width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
+        build("lenet-12", quaternion=False, input_shape=MNIST, classes=10, width=width)
+
+
 @pytest.mark.parametrize("quaternion", [False, True])
 def test_images_too_small_for_the_pools_are_an_error_that_says_so(quaternion):
     with pytest.raises(UsageError, match="input_shape: 2x2 pooling does not fit a 1x1 feature map"):
@@ -146,7 +159,7 @@ def test_a_real_network_takes_any_number_of_pixels():
     ("changed", "message"),
     [
         ({"dtype": "float16"}, "dtype: 'float16' given; allowed are float32, float64"),
-        ({"init": "zeros"}, "init: 'zeros' given; allowed are paper, he, glorot"),
+        ({"init": "zeros"}, "init: 'zeros' given; allowed are paper, matched, he, glorot"),
         ({"classes": 1}, "classes: 1 given; 2 or more are needed"),
         ({"input_shape": (28, 28)}, r"input_shape: \(28, 28\) given; \(height, width, channels\) is needed"),
         ({"input_shape": (0, 28, 1)}, r"input_shape: \(0, 28, 1\) given"),
