@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from quatnet.nn.models import Architecture
+from quatnet.nn.architectures import Architecture
 
 
 class QuaternionLayer(nn.Module):

@@ -9,8 +9,9 @@ import numpy as np
 from quatnet import build
 from quatnet.data import load
 from quatnet.nn import parameters as kept
+from quatnet.nn.architectures import Architecture
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import Architecture, Network
+from quatnet.nn.models import Network
 from quatnet.nn.optimizers import Adam
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.settings import TrainSettings

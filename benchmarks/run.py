@@ -25,9 +25,10 @@ import threadpoolctl
 
 from quatnet import build
 from quatnet.environment import describe
+from quatnet.nn.architectures import ARCHITECTURES, Architecture
+from quatnet.nn.assembly import Algebra, layers_of
 from quatnet.nn.layers.layer import WeightLayer
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import ARCHITECTURES, Architecture, layers_of
 from quatnet.nn.optimizers import Adam
 
 HERE = Path(__file__).resolve().parent
@@ -162,7 +163,7 @@ def step_gflop(arch: Architecture) -> float:
     """
     shape: tuple[int, ...] = images_for(arch, 1)[0].shape[1:]
     products = []
-    for layer in layers_of(arch, False, shape, 10).values():
+    for layer in layers_of(arch, Algebra(False), shape, 10).values():
         shape = layer.output_shape(shape)
         if isinstance(layer, WeightLayer):
             products.append(layer.fan_in * math.prod(shape))

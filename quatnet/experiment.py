@@ -9,7 +9,8 @@ from pathlib import Path
 from quatnet.data import load
 from quatnet.environment import describe
 from quatnet.errors import RunError, UsageError
-from quatnet.nn.models import Network, architecture, build
+from quatnet.nn.architectures import architecture
+from quatnet.nn.models import Network, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
 from quatnet.settings import PruneSettings, TrainSettings
@@ -32,7 +33,7 @@ class Compute:
         """Return the number of threads for an architecture."""
         if self.threads is not None:
             return self.threads
-        return (os.cpu_count() or 1) if architecture(arch).blocks else 1
+        return (os.cpu_count() or 1) if architecture(arch).convolutional else 1
 
 
 CPU = Compute()
@@ -65,7 +66,7 @@ def start(
     else:
         network = network_for(train, description, compute)
         environment = describe(device=compute.device, conv=compute.conv, threads=compute.threads_for(train.arch))
-        run = Run.create(path, train, description, network.parameters.by_name(), environment)
+        run = Run.create(path, train, description, network.values(), environment)
     return Lab(run, data, network_for(train, description, compute), listener)
 
 
@@ -94,7 +95,7 @@ def trained_network(run: Run, round: int, compute: Compute = CPU) -> Network:
     values, masks = run.load_round(Position(Phase.ROUNDS, round))
     try:
         masks.apply(network.parameters)
-        network.parameters.load(values)
+        network.load(values)
     except (KeyError, ValueError) as error:
         raise RunError(f"{run.path}: round {round} does not fit the network of the run's settings ({error})") from None
     return network
@@ -111,6 +112,8 @@ def network_for(train: TrainSettings, data: DataDescription, compute: Compute = 
         dtype=train.dtype,
         init=train.init,
         width=train.width,
+        signs=train.signs,
+        norm=train.norm,
         device=compute.device,
         conv=compute.conv,
         threads=compute.threads_for(train.arch),

@@ -14,9 +14,14 @@ Arrays of quaternions have the components r, i, j, k on the last axis. Weights o
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from quatnet.backend import Array, array_module
+
+Signs: TypeAlias = tuple[tuple[int, ...], ...]
+"""A 4x4 table of 1 and -1."""
 
 R, I, J, K = range(4)  # noqa: E741
 
@@ -72,21 +77,22 @@ def inverse(q: Array) -> Array:
     return conjugate(q) / (q * q).sum(axis=-1, keepdims=True)
 
 
-def expand(w: Array) -> Array:
+def expand(w: Array, signs: Signs = SIGN) -> Array:
     """Return the real weight (..., in, out) of a quaternion weight w (4, ..., in/4, out/4), for y = x @ expand(w).
 
     Input and output channels are component-blocked, [r | i | j | k]. Block (b, c) carries input component b to output
-    component c and is SIGN[c, b] * w[COMPONENT[c, b]]: the transpose of matrix (4), because x stands on the left.
+    component c and is SIGN[c, b] * w[COMPONENT[c, b]]: the transpose of matrix (4), because x stands on the left. Other
+    `signs` share weights alike without being the product of quaternions.
     """
     *kernel, inputs, outputs = w.shape[1:]
     full = array_module(w).empty((*kernel, 4, inputs, 4, outputs), dtype=w.dtype)
     for c in range(4):
         for b in range(4):
-            full[..., b, :, c, :] = w[COMPONENT[c][b]] if SIGN[c][b] > 0 else -w[COMPONENT[c][b]]
+            full[..., b, :, c, :] = w[COMPONENT[c][b]] if signs[c][b] > 0 else -w[COMPONENT[c][b]]
     return full.reshape(*kernel, 4 * inputs, 4 * outputs)
 
 
-def fold(g: Array) -> Array:
+def fold(g: Array, signs: Signs = SIGN) -> Array:
     """Return the gradient (4, ..., in/4, out/4) of w, given the gradient g (..., in, out) of expand(w).
 
     The adjoint of `expand`, <expand(w), g> = <w, fold(g)>: each component collects its four blocks with their signs.
@@ -98,11 +104,16 @@ def fold(g: Array) -> Array:
         for b in range(4):
             block = blocks[..., b, :, c, :]
             component = w[COMPONENT[c][b]]
-            if SIGN[c][b] > 0:
+            if signs[c][b] > 0:
                 component += block
             else:
                 component -= block
     return w
+
+
+def shuffled_signs(generator: np.random.Generator) -> Signs:
+    """Return the signs of the table in a random order: a control without the algebra."""
+    return tuple(map(tuple, generator.permutation(np.ravel(SIGN)).reshape(4, 4).tolist()))
 
 
 def _quaternions(name: str, q: Array) -> Array:

@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from quatnet.errors import UsageError
+from quatnet.nn.architectures import architecture
+from quatnet.nn.assembly import NORMALISATIONS
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import DTYPES, architecture
+from quatnet.nn.models import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
 
 OPTIMIZERS = ("adam", "sgd")
+OTHER_RATES = {"sgd": 0.01, "adam": 0.001}
 SCHEDULES = ("constant", "step")
 PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 
@@ -25,7 +28,7 @@ class TrainSettings:
 
     Attributes
     ----------
-    arch, quaternion, init, width, seed, dtype : as for `quatnet.build`.
+    arch, quaternion, init, width, signs, norm, seed, dtype : as for `quatnet.build`.
     dataset : a name or a path, as for `quatnet.data.load`.
     train_size, test_size : class-balanced parts of the data set; None for all of it.
     augment : random crop and flip; None for what the data set's protocol says.
@@ -44,6 +47,8 @@ class TrainSettings:
     seed: int = 0
     init: str = "paper"
     width: float = 1.0
+    signs: str = "hamilton"
+    norm: str = "split"
     dtype: str = "float32"
     train_size: int | None = None
     test_size: int | None = None
@@ -61,6 +66,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         architecture(self.arch)
         _choice("init", self.init, tuple(INITIALIZERS))
+        _choice("signs", self.signs, SIGNS)
+        _choice("norm", self.norm, tuple(NORMALISATIONS))
         _choice("dtype", self.dtype, DTYPES)
         _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("schedule", self.schedule, SCHEDULES)
@@ -81,11 +88,18 @@ class TrainSettings:
     def for_architecture(cls, arch: str, quaternion: bool, **given: Any) -> TrainSettings:
         """Return the paper's settings for an architecture, on the built-in data, with those `given` on top.
 
-        SGD's default rate is 0.01 (the paper's code for ResNet).
+        With another optimizer than the architecture's, the rate is 0.01 (sgd) or 0.001 (adam).
         """
         table = architecture(arch)
-        rate = 0.01 if given.get("optimizer") == "sgd" else table.rate
-        defaults = {"dataset": table.default_dataset, "epochs": table.epochs, "rate": rate}
+        optimizer = given.get("optimizer", table.optimizer)
+        defaults = {
+            "dataset": table.default_dataset,
+            "epochs": table.epochs,
+            "batch_size": table.batch_size,
+            "optimizer": table.optimizer,
+            "rate": table.rate if optimizer == table.optimizer else OTHER_RATES.get(optimizer, table.rate),
+            "weight_decay": table.weight_decay,
+        }
         return cls(arch=table.name, quaternion=quaternion, **{**defaults, **given})
 
     @property

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     AUGMENTATION = 2
     MASK = 3
     REINIT = 4
+    SIGNS = 5
     CUT = 1000
     SHAPES = 1001
 

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import quatnet.quaternion
-from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
+from quatnet.quaternion import (
+    conjugate,
+    expand,
+    fold,
+    hamilton,
+    hamilton_backward,
+    inverse,
+    norm,
+    shuffled_signs,
+)
 from tests.nn.gradcheck import assert_gradients
 from tests.strategies import (
     SEEDS,
@@ -199,6 +208,7 @@ def test_the_independent_checks_fail_for_a_flipped_sign(monkeypatch, row, column
     sign = [list(signs) for signs in quatnet.quaternion.SIGN]
     sign[row][column] *= -1
     monkeypatch.setattr(quatnet.quaternion, "SIGN", sign)
+    monkeypatch.setattr(expand, "__defaults__", (sign,))
     assert checks_that_fail() == {"hamilton", "expand"}
 
 
@@ -241,3 +251,19 @@ def test_equation_3_as_printed_contradicts_equation_4():
 def test_equation_3_with_a_wrong_sign_is_not_norm_multiplicative(j_sign, k_sign):
     product = printed_equation_3(P, Q, j_sign, k_sign)
     assert product @ product != (P @ P) * (Q @ Q)
+
+
+def test_shuffled_signs_are_the_tables_in_another_order():
+    tables = [shuffled_signs(np.random.default_rng(seed)) for seed in range(5)]
+    assert len(set(tables)) == 5
+    for table in tables:
+        assert sorted(np.ravel(table)) == sorted(np.ravel(quatnet.quaternion.SIGN))
+
+
+@given(seed=st.integers(0, 99))
+def test_expand_and_fold_are_adjoint_whatever_the_signs(seed):
+    random = np.random.default_rng(seed)
+    signs = shuffled_signs(random)
+    w, g = random.normal(size=(4, 2, 3)), random.normal(size=(8, 12))
+    assert np.vdot(expand(w, signs), g) == pytest.approx(np.vdot(w, fold(g, signs)))
+    assert not np.allclose(expand(w, signs), expand(w)) or signs == quatnet.quaternion.SIGN

@@ -14,7 +14,11 @@ TABLE_1 = {
     "conv-2": (40, 2e-4, "shapes"),
     "conv-4": (40, 3e-4, "shapes"),
     "conv-6": (60, 3e-4, "shapes"),
+    "resnet-20": (80, 1e-2, "shapes"),
+    "resnet-18": (80, 1e-2, "shapes"),
+    "vgg-16": (80, 1e-2, "shapes"),
 }
+NORMALISED = ("resnet-20", "resnet-18", "vgg-16")
 OUT_OF_RANGE = [
     *[(name, value, "1 or more") for name in ("epochs", "batch_size", "step_epochs") for value in (0, -3)],
     *[(name, 0, "1 or more") for name in ("train_size", "test_size")],
@@ -33,6 +37,8 @@ PRUNING_OUT_OF_RANGE = [
 ]
 CHOICES = {
     "init": ("paper", "matched", "he", "glorot"),
+    "signs": ("hamilton", "shuffled"),
+    "norm": ("split", "whitening", "scalar"),
     "dtype": ("float32", "float64"),
     "optimizer": ("adam", "sgd"),
     "schedule": ("constant", "step"),
@@ -66,7 +72,9 @@ def usage_error(make):
 def test_the_defaults_are_those_of_table_1(arch, quaternion):
     found = TrainSettings.for_architecture(arch, quaternion)
     assert (found.epochs, found.rate, found.dataset) == TABLE_1[arch]
-    assert (found.batch_size, found.optimizer, found.weight_decay, found.schedule) == (60, "adam", 0, "constant")
+    usual = (128, "sgd", 1e-4) if arch in NORMALISED else (60, "adam", 0)
+    assert (found.batch_size, found.optimizer, found.weight_decay) == usual
+    assert found.schedule == "constant"
     assert (found.init, found.validation_size, found.patience) == ("paper", 0, 0)
     assert found.quaternion is quaternion
 
@@ -94,6 +102,10 @@ def test_what_is_given_replaces_the_defaults():
 
 def test_the_default_rate_of_sgd_is_a_hundredth():
     assert settings(optimizer="sgd").rate == 0.01
+
+
+def test_the_default_rate_of_adam_in_a_residual_network_is_a_thousandth():
+    assert TrainSettings.for_architecture("resnet-20", True, optimizer="adam").rate == 1e-3
 
 
 def test_a_given_rate_of_sgd_is_kept():

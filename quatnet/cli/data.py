@@ -13,7 +13,7 @@ from quatnet.cli import options
 from quatnet.cli.console import Output
 from quatnet.data import entries, load
 from quatnet.data import fetch as download
-from quatnet.nn.models import ARCHITECTURES
+from quatnet.nn.architectures import ARCHITECTURES
 
 
 @click.group()

@@ -9,7 +9,10 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Output
 from quatnet.data import entries
-from quatnet.nn.models import ARCHITECTURES, Architecture, count_parameters, layers_of
+from quatnet.nn.architectures import ARCHITECTURES, Architecture
+from quatnet.nn.assembly import Algebra, layers_of
+from quatnet.nn.layers import Conv2d, Sequential
+from quatnet.nn.models import count_parameters
 
 
 @click.command()
@@ -43,37 +46,47 @@ def models(classes: int, as_json: bool, quiet: bool) -> None:
     )
     output.say()
     output.table(
-        ["architecture", "convolutions", "hidden", "images", "epochs", "rate"],
+        ["architecture", "convolutions", "hidden", "images", "epochs", "batch", "optimizer", "rate"],
         [
             [
                 row["arch"],
                 row["convolutions"] or "-",
-                row["hidden"],
+                row["hidden"] or "-",
                 "x".join(map(str, row["input_shape"])),
                 str(row["epochs"]),
+                str(row["batch_size"]),
+                row["optimizer"],
                 f"{row['rate']:g}",
             ]
             for row in rows[::2]
         ],
     )
     output.say()
-    output.say("conv: parameters of the convolutions, which are 3x3; 2x2 max pooling at |")
-    output.say("trained with Adam and batches of 60; lenet is lenet-300-100")
+    output.say("conv: parameters of the convolutions, which are 3x3; 2x2 max pooling at |; lenet is lenet-300-100")
+    output.say("resnets and vgg-16 have batch normalisation; resnets: residual blocks x width per stage")
     output.finish({"models": rows})
+
+
+def _convolutions(arch: Architecture) -> str:
+    if arch.stages:
+        return ", ".join(f"{arch.depth}x{width}" for width in arch.stages)
+    return " | ".join(", ".join(map(str, block)) for block in arch.blocks)
 
 
 def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:
     shape = next(entry.shape for entry in entries() if entry.name == arch.paper_dataset)
     weights, biases = count_parameters(arch.name, quaternion, shape, classes)
     real = sum(count_parameters(arch.name, False, shape, classes))
-    layers = layers_of(arch, quaternion, shape, classes)
-    conv = sum(p.size for name, layer in layers.items() if name.startswith("conv") for p in layer.parameters.values())
+    layers = Sequential(layers_of(arch, Algebra(quaternion), shape, classes)).leaves()
+    conv = sum(p.size for layer in layers if isinstance(layer, Conv2d) for p in layer.parameters.values())
     return {
         "arch": arch.name,
         "algebra": "quaternion" if quaternion else "real",
         "input_shape": list(shape),
-        "convolutions": " | ".join(", ".join(map(str, block)) for block in arch.blocks),
+        "convolutions": _convolutions(arch),
         "hidden": ", ".join(map(str, arch.hidden)),
+        "optimizer": arch.optimizer,
+        "batch_size": arch.batch_size,
         "conv_parameters": conv,
         "weights": weights,
         "biases": biases,

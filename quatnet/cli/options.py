@@ -10,8 +10,10 @@ import click
 
 from quatnet.data import default_data_dir
 from quatnet.nn.acceleration import CONVOLUTIONS
+from quatnet.nn.architectures import ALIASES, ARCHITECTURES
+from quatnet.nn.assembly import NORMALISATIONS
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import ALIASES, ARCHITECTURES, DTYPES
+from quatnet.nn.models import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.settings import OPTIMIZERS, PROTOCOLS, SCHEDULES
 
@@ -75,16 +77,26 @@ training_options = _apply(
         seed_option,
         click.option("--init", type=click.Choice(list(INITIALIZERS)), help="Initial weights.  [default: paper]"),
         click.option("--width", type=float, help="Factor of the widths of all hidden layers.  [default: 1]"),
-        click.option("--epochs", type=int, help="Of every training.  [default: 40; lenet-12: 20; conv-6: 60]"),
-        click.option("--batch-size", type=int, help="Images per step.  [default: 60]"),
-        click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Of every training.  [default: adam]"),
+        click.option(
+            "--signs", type=click.Choice(SIGNS), help="Of the product; shuffled: a control.  [default: hamilton]"
+        ),
+        click.option(
+            "--norm", type=click.Choice(list(NORMALISATIONS)), help="Quaternion batch normalisation.  [default: split]"
+        ),
+        click.option("--epochs", type=int, help="Of every training.  [default: the architecture's: quatnet models]"),
+        click.option("--batch-size", type=int, help="Images per step.  [default: 60; resnets, vgg-16: 128]"),
+        click.option(
+            "--optimizer",
+            type=click.Choice(OPTIMIZERS),
+            help="[default: adam; resnets, vgg-16: sgd]",
+        ),
         click.option(
             "--rate",
             type=float,
-            help="Learning rate.  [default: lenets 0.0012; conv-2 0.0002; conv-4, conv-6 0.0003; with sgd 0.01]",
+            help="Learning rate.  [default: the architecture's; with another optimizer sgd 0.01, adam 0.001]",
         ),
         click.option("--momentum", type=float, help="Of sgd.  [default: 0.9]"),
-        click.option("--weight-decay", type=float, help="Added to the gradient.  [default: 0]"),
+        click.option("--weight-decay", type=float, help="Added to the gradient.  [default: 0; resnets, vgg-16: 1e-4]"),
         click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate.  [default: constant]"),
         click.option("--step-epochs", type=int, help="Of schedule step: epochs between steps.  [default: 30]"),
         click.option("--step-factor", type=float, help="Of schedule step: factor of a step.  [default: 0.1]"),

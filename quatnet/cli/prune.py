@@ -12,7 +12,7 @@ from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, pruned, share, weights_left
 from quatnet.cli.summary import dense_percent, introduce, summary
 from quatnet.experiment import Compute, reopen, start
-from quatnet.nn.models import architecture
+from quatnet.nn.architectures import architecture
 from quatnet.pruning import lottery
 from quatnet.pruning.lab import Lab
 from quatnet.report.figures import save_curves

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from quatnet.cli.console import Output
-from quatnet.nn.models import architecture, count_parameters
+from quatnet.nn.architectures import architecture
+from quatnet.nn.models import count_parameters
 from quatnet.pruning.lab import Lab
 from quatnet.runs import RoundResult, Run
 

@@ -5,16 +5,19 @@ Nothing here changes what is computed, beyond rounding: docs/performance.md has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from quatnet.errors import UsageError
 from quatnet.nn.layers import (
+    BatchNorm,
     Conv2d,
     Dense,
     Flatten,
     Layer,
+    MaxPool2d,
     Parallel,
+    QuaternionDense,
     QuaternionFlatten,
+    ReLU,
+    Residual,
     Sequential,
 )
 from quatnet.nn.layers.dense import Direct
@@ -31,7 +34,7 @@ LARGE_WEIGHT = 1 << 19
 """Real entries of a dense weight from which on threads pay."""
 
 
-def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...], conv: str) -> None:
+def choose_convolutions(network: Sequential, input_shape: tuple[int, ...], conv: str) -> None:
     """Set the algorithm of every convolution: `auto`, `im2col`, or `winograd` wherever it applies.
 
     Winograd applies to 3x3 kernels with stride 1 and padding 1 on maps of even height and width: F(4x4, 3x3) where both
@@ -39,29 +42,19 @@ def choose_convolutions(layers: Mapping[str, Layer], input_shape: tuple[int, ...
     """
     if conv not in CONVOLUTIONS:
         raise UsageError(f"conv: {conv!r} given; allowed are {', '.join(CONVOLUTIONS)}")
-    shape, buffers = input_shape, Buffers()
-    for layer in layers.values():
-        if isinstance(layer, Conv2d) and _uses_winograd(layer, shape, conv):
-            layer.algorithm = Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2, buffers)
-        shape = layer.output_shape(shape)
+    _choose_convolutions(network, input_shape, conv, Buffers())
 
 
-def speed_up_dense_layers(layers: Mapping[str, Layer], threads: Threads) -> None:
-    """Let threads share the products of large dense layers, spare quaternion weights the expansion, and use masks."""
-    for layer in layers.values():
-        if isinstance(layer, Dense):
-            share = threads if layer.inputs * layer.outputs >= LARGE_WEIGHT else SERIAL
-            layer.algorithm = Pruned(Stacked(share) if layer.quaternion else Direct(share))
-
-
-def share_among_threads(layers: Sequential, threads: Threads) -> Sequential:
-    """Return the layers with those before the flattening on all threads; `layers` itself for a single thread."""
-    if threads.count == 1:
-        return layers
-    named = list(layers.layers.items())
-    flatten = next(k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten))
-    trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
-    return Sequential({"trunk": Parallel(trunk, threads), **rest})
+def _choose_convolutions(layer: Layer, shape: tuple[int, ...], conv: str, buffers: Buffers) -> None:
+    if isinstance(layer, Sequential):
+        for inner in layer.layers.values():
+            _choose_convolutions(inner, shape, conv, buffers)
+            shape = inner.output_shape(shape)
+    elif isinstance(layer, Residual):
+        _choose_convolutions(layer.body, shape, conv, buffers)
+        _choose_convolutions(layer.shortcut, shape, conv, buffers)
+    elif isinstance(layer, Conv2d) and _uses_winograd(layer, shape, conv):
+        layer.algorithm = Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2, buffers)
 
 
 def _uses_winograd(layer: Conv2d, shape: tuple[int, ...], conv: str) -> bool:
@@ -69,3 +62,37 @@ def _uses_winograd(layer: Conv2d, shape: tuple[int, ...], conv: str) -> bool:
     if conv == "im2col" or not usual or shape[0] % 2 or shape[1] % 2:
         return False
     return conv == "winograd" or layer.inputs >= FEWEST_CHANNELS
+
+
+def speed_up_dense_layers(network: Sequential, threads: Threads) -> None:
+    """Let threads share the products of large dense layers, spare quaternion weights the expansion, and use masks."""
+    for layer in network.leaves():
+        if isinstance(layer, Dense):
+            share = threads if layer.inputs * layer.outputs >= LARGE_WEIGHT else SERIAL
+            dense = Stacked(share, layer.signs) if isinstance(layer, QuaternionDense) else Direct(share)
+            layer.algorithm = Pruned(dense)
+
+
+def share_among_threads(network: Sequential, threads: Threads) -> Sequential:
+    """Return the network with the layers before the flattening on all threads; `network` itself for a single thread.
+
+    Batch normalisation needs the whole batch: where there is one, the layers are shared one by one.
+    """
+    if threads.count == 1:
+        return network
+    if any(isinstance(layer, BatchNorm) for layer in network.leaves()):
+        return Sequential({name: _shared(layer, threads) for name, layer in network.layers.items()})
+    named = list(network.layers.items())
+    flatten = next(k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten))
+    trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
+    return Sequential({"trunk": Parallel(trunk, threads), **rest})
+
+
+def _shared(layer: Layer, threads: Threads) -> Layer:
+    if isinstance(layer, Sequential):
+        return Sequential({name: _shared(inner, threads) for name, inner in layer.layers.items()})
+    if isinstance(layer, Residual):
+        return Residual(_shared(layer.body, threads), _shared(layer.shortcut, threads))
+    if isinstance(layer, BatchNorm):
+        layer.threads = threads
+    return Parallel(layer, threads) if isinstance(layer, Conv2d | ReLU | MaxPool2d) else layer

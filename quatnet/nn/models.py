@@ -1,11 +1,9 @@
-"""The paper's Table 1 as data, and `build`, which makes a network of it."""
+"""Networks: `build` makes one of an architecture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -13,88 +11,17 @@ from quatnet import backend
 from quatnet.backend import Array
 from quatnet.errors import UsageError
 from quatnet.nn.acceleration import choose_convolutions, share_among_threads, speed_up_dense_layers
+from quatnet.nn.architectures import architecture
+from quatnet.nn.assembly import NORMALISATIONS, Algebra, layers_of
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.layers import (
-    AppendGray,
-    Backward,
-    Conv2d,
-    Dense,
-    Flatten,
-    Layer,
-    MaxPool2d,
-    PureReal,
-    QuaternionConv2d,
-    QuaternionDense,
-    QuaternionFlatten,
-    ReLU,
-    Sequential,
-    WeightLayer,
-)
+from quatnet.nn.layers import Backward, BatchNorm, Conv2d, Layer, Sequential, WeightLayer
 from quatnet.nn.parameters import Parameters
+from quatnet.quaternion import SIGN, shuffled_signs
 from quatnet.streams import Stream, generator
 from quatnet.threads import SERIAL, Threads
 
 DTYPES = ("float32", "float64")
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A column of Table 1: widths of the layers (in real units), and how the paper trains it.
-
-    Attributes
-    ----------
-    blocks : widths of 3x3 convolutions (stride 1, padding 1); 2x2 max pooling follows each block.
-    hidden : widths of the hidden dense layers; the output layer comes on top.
-    paper_dataset, default_dataset : the set of the paper and the built-in one that needs no network.
-    epochs, rate : of training; the batch size is 60 and the optimizer Adam throughout.
-    """
-
-    name: str
-    blocks: tuple[tuple[int, ...], ...]
-    hidden: tuple[int, ...]
-    paper_dataset: str
-    default_dataset: str
-    epochs: int
-    rate: float
-
-    def scaled(self, width: float) -> Architecture:
-        """Return the architecture with all hidden widths times `width`; a UsageError if one would not be whole."""
-        return replace(
-            self,
-            blocks=tuple(tuple(_scaled(w, width) for w in block) for block in self.blocks),
-            hidden=tuple(_scaled(w, width) for w in self.hidden),
-        )
-
-
-LENET_300_100 = Architecture("lenet-300-100", (), (300, 100), "mnist", "mnist-mini", 40, 1.2e-3)
-LENET_12 = Architecture("lenet-12", (), (12,), "mnist", "mnist-mini", 20, 1.2e-3)
-CONV_2 = Architecture("conv-2", ((64, 64),), (256, 256), "cifar10", "shapes", 40, 2e-4)
-CONV_4 = Architecture("conv-4", ((64, 64), (128, 128)), (256, 256), "cifar10", "shapes", 40, 3e-4)
-CONV_6 = Architecture("conv-6", ((64, 64), (128, 128), (256, 256)), (256, 256), "cifar10", "shapes", 60, 3e-4)
-
-ARCHITECTURES = {a.name: a for a in (LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6)}
-ALIASES = {"lenet": LENET_300_100}
-
-
-def _scaled(neurons: int, width: float) -> int:
-    scaled = neurons * width
-    if scaled < 1 or scaled != int(scaled):
-        nearest = max(1, round(scaled)) / neurons
-        raise UsageError(
-            f"--width: {width:g} given; a layer of {neurons} needs a whole number, the nearest: {nearest:g}"
-        )
-    return int(scaled)
-
-
-def architecture(name: str) -> Architecture:
-    """Return the architecture called `name`; `lenet` means lenet-300-100. Raises UsageError for others."""
-    found = ALIASES.get(name) or ARCHITECTURES.get(name)
-    if found is None:
-        known = [*ALIASES, *ARCHITECTURES]
-        close = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"arch: {name!r} given; allowed are {', '.join(known)}{hint}")
-    return found
+SIGNS = ("hamilton", "shuffled")
 
 
 class Network:
@@ -104,6 +31,7 @@ class Network:
     ----------
     layers : the layers by name, in order.
     parameters : ordered mapping from `layer.weight` and `layer.bias` to `Parameter`.
+    statistics : the running statistics of batch normalisations, likewise; no optimizer sees them.
     input_shape, classes : (h, w, c) of one image, and the number of logits.
     threads : the threads that share the work of a conv net on the CPU.
     """
@@ -122,15 +50,16 @@ class Network:
         plain = Sequential(self.layers)
         xp = backend.select(device)
         self.parameters = Parameters(plain.parameters, np.dtype(dtype), xp)
+        self.statistics = Parameters(plain.state, np.dtype(dtype), xp)
         self.classes = plain.output_shape(input_shape)[-1]
         self.threads, self._blas_threads = SERIAL, threads
         self._body = plain
         if xp is np:
-            choose_convolutions(self.layers, self.input_shape, conv)
-            if any(isinstance(layer, Conv2d) for layer in self.layers.values()):
+            choose_convolutions(plain, self.input_shape, conv)
+            if any(isinstance(layer, Conv2d) for layer in plain.leaves()):
                 self.threads, self._blas_threads = Threads(threads), 1
             self._body = share_among_threads(plain, self.threads)
-            speed_up_dense_layers(self.layers, self.threads)
+            speed_up_dense_layers(plain, self.threads)
 
     def forward(self, images: Array) -> tuple[Array, Backward]:
         """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.
@@ -153,11 +82,45 @@ class Network:
         """Draw all initial weights with the initialiser called `init`; masked weights stay 0."""
         if init not in INITIALIZERS:
             raise UsageError(f"init: {init!r} given; allowed are {', '.join(INITIALIZERS)}")
-        initial = []
-        for layer in self.layers.values():
+        xp, dtype = self.parameters.xp, self.parameters.dtype
+        for layer in Sequential(self.layers).leaves():
             if isinstance(layer, WeightLayer):
-                initial += [array.ravel() for array in INITIALIZERS[init](layer, random)]
-        self.parameters.set_value(np.concatenate(initial))
+                weight, bias = INITIALIZERS[init](layer, random)
+                layer.weight.value[...] = backend.to_device(weight.astype(dtype), xp) * layer.weight.mask
+                if layer.has_bias:
+                    layer.bias.value[...] = backend.to_device(bias.astype(dtype), xp)
+            elif isinstance(layer, BatchNorm):
+                layer.reset()
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Return copies of all parameters and running statistics as host arrays, by name."""
+        return {**self.parameters.by_name(), **self.statistics.by_name()}
+
+    def load(self, values: Mapping[str, np.ndarray]) -> None:
+        """Overwrite all parameters and running statistics with what `values` returned, then zero the pruned weights.
+
+        Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
+        """
+        statistics = {name: value for name, value in values.items() if name in self.statistics}
+        self.statistics.check(statistics)
+        self.parameters.load({name: value for name, value in values.items() if name not in statistics})
+        if statistics:
+            self.statistics.load(statistics)
+
+    def flat(self) -> np.ndarray:
+        """Return all parameters, then all running statistics, as one flat host array."""
+        return np.concatenate([backend.to_host(self.parameters.value), backend.to_host(self.statistics.value)])
+
+    def set_flat(self, value: np.ndarray) -> None:
+        """Overwrite all parameters and running statistics with what `flat` returned, then zero the pruned weights.
+
+        A ValueError, and nothing is changed, if the size differs.
+        """
+        size = self.parameters.size
+        if value.shape != (size + self.statistics.size,):
+            raise ValueError(f"value: shape {value.shape} given; ({size + self.statistics.size},) is needed")
+        self.parameters.set_value(value[:size])
+        self.statistics.set_value(value[size:])
 
     def _check(self, images: Array) -> None:
         if images.ndim != 4 or tuple(images.shape[1:]) != self.input_shape:
@@ -175,6 +138,8 @@ def build(
     dtype: str = "float32",
     init: str = "paper",
     width: float = 1.0,
+    signs: str = "hamilton",
+    norm: str = "split",
     device: str = "cpu",
     conv: str = "auto",
     threads: int = 1,
@@ -183,7 +148,7 @@ def build(
 
     Parameters
     ----------
-    arch : lenet (= lenet-300-100), lenet-12, conv-2, conv-4 or conv-6.
+    arch : lenet (= lenet-300-100), lenet-12, conv-2, conv-4, conv-6, resnet-20, resnet-18 or vgg-16.
     quaternion : whether all layers but the last have quaternion weights.
     input_shape : (height, width, channels) of one image. A quaternion network adds the gray channel to colour images;
         grayscale ones a lenet flattens in four blocks of pixels, and a conv net reads as quaternions without imaginary
@@ -193,6 +158,8 @@ def build(
     dtype : float32 or float64.
     init : paper, matched, he or glorot.
     width : factor of the widths of all hidden layers.
+    signs : of the quaternion product: hamilton, or shuffled (drawn with the seed), which is no product of quaternions.
+    norm : batch normalisation of quaternions, where the architecture has one: split, whitening or scalar.
     device : auto, cpu, gpu or gpu:K.
     conv : the convolution of the CPU: auto, im2col or winograd.
     threads : of the CPU. Those of a conv net share a batch; a lenet gives them to BLAS (`Network.limit_blas`).
@@ -210,7 +177,11 @@ def build(
         raise UsageError(f"input_shape: {input_shape} given; (height, width, channels) is needed")
     if classes < 2:
         raise UsageError(f"classes: {classes} given; 2 or more are needed")
-    layers = layers_of(architecture(arch).scaled(width), quaternion, input_shape, classes)
+    for name, value, allowed in (("signs", signs, SIGNS), ("norm", norm, tuple(NORMALISATIONS))):
+        if value not in allowed:
+            raise UsageError(f"{name}: {value!r} given; allowed are {', '.join(allowed)}")
+    table = SIGN if signs == "hamilton" else shuffled_signs(generator(seed, Stream.SIGNS))
+    layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion, table, norm), input_shape, classes)
     network = Network(layers, input_shape, dtype, device, conv, threads)
     network.initialize(init, generator(seed, Stream.INIT))
     return network
@@ -220,44 +191,7 @@ def count_parameters(
     arch: str, quaternion: bool, input_shape: tuple[int, int, int], classes: int, width: float = 1.0
 ) -> tuple[int, int]:
     """Return the numbers of weights and of biases of an architecture."""
-    parameters = Sequential(layers_of(architecture(arch).scaled(width), quaternion, input_shape, classes)).parameters
+    layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion), input_shape, classes)
+    parameters = Sequential(layers).parameters
     weights = sum(p.size for p in parameters.values() if p.prunable)
     return weights, sum(p.size for p in parameters.values()) - weights
-
-
-def layers_of(
-    arch: Architecture, quaternion: bool, input_shape: tuple[int, int, int], classes: int
-) -> dict[str, Layer]:
-    """Return the layers of an architecture by name: convN, poolN, fcN and their ReLUs; the last layer is real.
-
-    A ReLU next to a pooling comes after it: they commute, and it then has a quarter of the work.
-    """
-    layers: dict[str, Layer] = {}
-    shape: tuple[int, ...] = input_shape
-
-    def add(name: str, layer: Layer) -> None:
-        nonlocal shape
-        shape = layer.output_shape(shape)
-        layers[name] = layer
-
-    if quaternion and input_shape[-1] == 3:
-        add("gray", AppendGray())
-    elif quaternion and input_shape[-1] == 1 and arch.blocks:
-        add("quaternion", PureReal())
-    convs = 0
-    for index, block in enumerate(arch.blocks, start=1):
-        for width_index, width in enumerate(block, start=1):
-            convs += 1
-            conv = QuaternionConv2d if quaternion else Conv2d
-            add(f"conv{convs}", conv(shape[-1], width, 3, padding=1))
-            if width_index < len(block):
-                add(f"relu_conv{convs}", ReLU())
-        add(f"pool{index}", MaxPool2d(2))
-        add(f"relu_conv{convs}", ReLU())
-    blocked = quaternion and shape[-1] % 4 == 0
-    add("flatten", QuaternionFlatten() if blocked else Flatten())
-    for index, width in enumerate(arch.hidden, start=1):
-        add(f"fc{index}", (QuaternionDense if quaternion else Dense)(shape[-1], width))
-        add(f"relu_fc{index}", ReLU())
-    add(f"fc{len(arch.hidden) + 1}", Dense(shape[-1], classes))
-    return layers

@@ -106,16 +106,20 @@ class Parameters(Mapping[str, Parameter]):
         """Return copies of all values as host arrays, by name."""
         return {name: to_host(p.value).copy() for name, p in self.items()}
 
-    def load(self, values: Mapping[str, np.ndarray]) -> None:
-        """Overwrite all values with host arrays by name, then zero the pruned ones.
-
-        Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
-        """
+    def check(self, values: Mapping[str, np.ndarray]) -> None:
+        """Raise a ValueError if a name is missing or unknown or a shape differs."""
         if given_and_needed := set(values) ^ set(self):
             raise ValueError(f"values: {', '.join(sorted(given_and_needed))} missing or unknown")
         for name, p in self.items():
             if values[name].shape != p.shape:
                 raise ValueError(f"values: {name} has shape {values[name].shape}; {p.shape} is needed")
+
+    def load(self, values: Mapping[str, np.ndarray]) -> None:
+        """Overwrite all values with host arrays by name, then zero the pruned ones.
+
+        Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
+        """
+        self.check(values)
         self.set_value(np.concatenate([values[name].ravel() for name in self]))
 
     def set_value(self, value: np.ndarray) -> None:

@@ -65,13 +65,13 @@ class Lab:
             self._progress = checkpoint.progress
             with _fitting(self.run.path / "checkpoint.npz"):
                 self.network.parameters.set_mask(checkpoint.arrays["mask"])
-                self.network.parameters.set_value(checkpoint.arrays["value"])
+                self.network.set_flat(checkpoint.arrays["value"])
                 self.optimizer.set_state(checkpoint.arrays, checkpoint.steps)
         if not self.run.is_finished(position):
             return begun
         values, masks = self.run.load_round(position)
         masks.apply(self.network.parameters)
-        self.network.parameters.load(values)
+        self.network.load(values)
         return True
 
     def train(self, round: int, phase: Phase = Phase.ROUNDS, *, first_epoch: int = 0) -> None:
@@ -95,7 +95,7 @@ class Lab:
         result = RoundResult(
             round, self.weights_left(), masks.count(), epoch.accuracy, epoch.epoch, epoch.loss, epoch.test_loss
         )
-        self.run.save_round(position, parameters.by_name(), masks, result)
+        self.run.save_round(position, self.network.values(), masks, result)
         self.listener.finished(position, result)
 
     def mask(self, round: int, prune: PruneSettings) -> None:
@@ -114,7 +114,7 @@ class Lab:
         """Set all weights left, and all biases, to their values after `epoch` epochs of round 0 (0: initial values)."""
         if epoch not in self._rewind_points:
             self._rewind_points[epoch] = self._repeat_round_0(epoch)
-        self.network.parameters.load(self._rewind_points[epoch])
+        self.network.load(self._rewind_points[epoch])
 
     def reinitialize(self, round: int) -> None:
         """Draw new initial weights under the present mask."""
@@ -133,7 +133,7 @@ class Lab:
 
     def _save(self, position: Position, progress: Progress) -> None:
         parameters = self.network.parameters
-        arrays = {"value": to_host(parameters.value), "mask": to_host(parameters.mask), **self.optimizer.state()}
+        arrays = {"value": self.network.flat(), "mask": to_host(parameters.mask), **self.optimizer.state()}
         self.run.save_checkpoint(position, progress, arrays, self.optimizer.steps)
         self.listener.epoch(position, progress, self.weights_left())
 
@@ -148,7 +148,7 @@ class Lab:
         with self.network.limit_blas():
             for epoch in range(epochs):
                 train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, dense, epoch)
-        values = parameters.by_name()
+        values = self.network.values()
         parameters.set_mask(mask)
         return values
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -59,18 +59,28 @@ class Sequential(Layer):
             for key, parameter in layer.parameters.items()
         }
 
+    @property
+    def state(self) -> dict[str, Parameter]:
+        """All layers' states, layer by layer."""
+        return {f"{name}.{key}": kept for name, layer in self.layers.items() for key, kept in layer.state.items()}
+
+    def leaves(self) -> Iterator[Layer]:
+        """Yield all layers' leaves."""
+        for layer in self.layers.values():
+            yield from layer.leaves()
+
     def replica(self) -> Sequential:
         """Return the layers for another thread."""
         return Sequential({name: layer.replica() for name, layer in self.layers.items()})
 
 
 class Parallel(Layer):
-    """Layers on the CPU whose batches are shared among threads, each with a replica of them.
+    """A layer on the CPU whose batches are shared among threads, each with a replica of it.
 
     Gradients are summed in the order of the threads, so that results do not vary from run to run.
     """
 
-    def __init__(self, layer: Sequential, threads: Threads) -> None:
+    def __init__(self, layer: Layer, threads: Threads) -> None:
         self.replicas = [layer, *(layer.replica() for _ in range(threads.count - 1))]
         self._threads = threads
 
@@ -82,11 +92,12 @@ class Parallel(Layer):
 
         def backward(dy: Array, inputs: bool = True) -> Array:
             tasks = [(step, part) for (_, step), part in zip(outputs, parts, strict=True)]
-            dxs = self._threads.map(lambda task: task[0](dy[task[1]], inputs=inputs), tasks)
+            spared = {"inputs": inputs} if self.parameters else {}
+            dxs = self._threads.map(lambda task: task[0](dy[task[1]], **spared), tasks)
             for name, parameter in self.parameters.items():
                 for replica in self.replicas[1 : len(parts)]:
                     parameter.gradient += replica.parameters[name].gradient
-            return np.concatenate(dxs) if inputs else None
+            return np.concatenate(dxs) if inputs or not self.parameters else None
 
         return np.concatenate([y for y, _ in outputs]), backward
 

@@ -15,7 +15,7 @@ from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
 from quatnet.nn.layers.im2col import col2im, im2col, output_length
 from quatnet.nn.layers.layer import Backward, WeightLayer, check_divisible, check_last_axis, check_positive
-from quatnet.quaternion import expand, fold
+from quatnet.quaternion import SIGN, Signs, expand, fold
 
 COLUMN_BYTES = 4 << 20
 """Columns that the CPU holds at a time: about the size of its second-level caches."""
@@ -24,8 +24,8 @@ COLUMN_BYTES = 4 << 20
 class Convolution(Protocol):
     """A way to compute a convolution and its gradients, for w (kh, kw, in, out) and b (out,)."""
 
-    def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
-        """Write x * w + b into y (n, oh, ow, out)."""
+    def forward(self, x: Array, w: Array, b: Array | None, y: Array) -> None:
+        """Write x * w + b into y (n, oh, ow, out); no bias is None."""
 
     def backward(self, x: Array, w: Array, dy: Array, dx: Array | None) -> tuple[Array, Array]:
         """Return dw and db, and write dx unless it is None."""
@@ -37,13 +37,14 @@ class Im2col:
     def __init__(self, kernel: int, stride: int, padding: int) -> None:
         self.kernel, self.stride, self.padding = kernel, stride, padding
 
-    def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
+    def forward(self, x: Array, w: Array, b: Array | None, y: Array) -> None:
         """y = im2col(x) w + b."""
         matrix = w.reshape(-1, w.shape[-1])
         for part in self._parts(x, y):
             pixels = y[part].reshape(-1, w.shape[-1])
             array_module(x).matmul(self._columns(x[part]).reshape(-1, len(matrix)), matrix, out=pixels)
-            pixels += b
+            if b is not None:
+                pixels += b
 
     def backward(self, x: Array, w: Array, dy: Array, dx: Array | None) -> tuple[Array, Array]:
         """dw = im2col(x)' dy, db = sum dy, dx = col2im(dy w')."""
@@ -74,10 +75,13 @@ class Im2col:
 class Conv2d(WeightLayer):
     """y = x * w + b, for x (n, h, w, in), weight (kh, kw, in, out), bias (out,).
 
-    The kernel is square; `padding` zeros are added on every side. `algorithm` is how it is computed.
+    The kernel is square; `padding` zeros are added on every side; `bias` says whether there is one. `algorithm` is how
+    it is computed.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 0, bias: bool = True
+    ) -> None:
         check_positive(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride)
         if padding < 0:
             raise UsageError(f"padding: {padding} given; 0 or more is needed")
@@ -85,7 +89,7 @@ class Conv2d(WeightLayer):
         weight = self.weight_shape(inputs, outputs, kernel)
         super().__init__(weight, outputs, fan_in=area * inputs, fan_out=area * outputs)
         self.inputs, self.outputs = inputs, outputs
-        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.kernel, self.stride, self.padding, self.has_bias = kernel, stride, padding, bias
         self.algorithm: Convolution = Im2col(kernel, stride, padding)
 
     def weight_shape(self, inputs: int, outputs: int, kernel: int) -> tuple[int, ...]:
@@ -106,8 +110,10 @@ class Conv2d(WeightLayer):
 
         def backward(dy: Array, inputs: bool = True) -> Array:
             dx = array_module(x).empty_like(x) if inputs else None
-            dw, self.bias.gradient[...] = self.algorithm.backward(x, w, dy, dx)
+            dw, db = self.algorithm.backward(x, w, dy, dx)
             self.set_weight_gradient(dw)
+            if self.has_bias:
+                self.bias.gradient[...] = db
             return dx
 
         return self._convolve(x, w), backward
@@ -127,7 +133,7 @@ class Conv2d(WeightLayer):
     def _convolve(self, x: Array, w: Array) -> Array:
         check_last_axis(x, self.inputs, type(self).__name__)
         y = array_module(x).empty((x.shape[0], *self.output_shape(x.shape[1:])), dtype=x.dtype)
-        self.algorithm.forward(x, w, self.bias.value, y)
+        self.algorithm.forward(x, w, self.bias.value if self.has_bias else None, y)
         return y
 
 
@@ -135,10 +141,25 @@ class QuaternionConv2d(Conv2d):
     """y_o = sum_i w_io (x) x_i + b_o over quaternion channels, for x (n, h, w, in), weight (4, kh, kw, in/4, out/4).
 
     `inputs` and `outputs` are real widths; channels are component-blocked, [r | i | j | k]. The weight is small next
-    to the feature maps: it is expanded once a step, and the gradient of the real weight folded once.
+    to the feature maps: it is expanded once a step, and the gradient of the real weight folded once. `signs` are the
+    product's.
     """
 
     quaternion = True
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = True,
+        signs: Signs = SIGN,
+    ) -> None:
+        self.signs = signs
+        super().__init__(inputs, outputs, kernel, stride=stride, padding=padding, bias=bias)
 
     def weight_shape(self, inputs: int, outputs: int, kernel: int) -> tuple[int, ...]:
         """Return (4, kh, kw, in/4, out/4); a UsageError if a width does not split into quaternions."""
@@ -147,8 +168,8 @@ class QuaternionConv2d(Conv2d):
 
     def real_weight(self) -> Array:
         """Return the expanded weight (kh, kw, in, out)."""
-        return expand(self.weight.value)
+        return expand(self.weight.value, self.signs)
 
     def set_weight_gradient(self, gradient: Array) -> None:
         """Fold the gradient (kh, kw, in, out) of the expanded weight."""
-        self.weight.gradient[...] = fold(gradient)
+        self.weight.gradient[...] = fold(gradient, self.signs)

@@ -7,7 +7,7 @@ from typing import Protocol
 from quatnet.backend import Array
 from quatnet.nn.layers.layer import Backward, WeightLayer, check_divisible, check_last_axis, check_positive
 from quatnet.nn.parameters import Parameter
-from quatnet.quaternion import expand, fold
+from quatnet.quaternion import SIGN, Signs, expand, fold
 from quatnet.threads import SERIAL, Threads
 
 
@@ -75,12 +75,15 @@ class Dense(WeightLayer):
 class Expanded:
     """The product with a quaternion weight: that with the real weight expand(w), the transpose of matrix (4)."""
 
+    def __init__(self, signs: Signs = SIGN) -> None:
+        self._signs = signs
+
     def forward(self, x: Array, weight: Parameter) -> tuple[Array, Backward]:
         """Return y = x expand(w); backward: dw = fold(x' dy), dx = dy expand(w)'."""
-        real = expand(weight.value)
+        real = expand(weight.value, self._signs)
 
         def backward(dy: Array, inputs: bool = True) -> Array:
-            weight.gradient[...] = fold(x.T @ dy)
+            weight.gradient[...] = fold(x.T @ dy, self._signs)
             return dy @ real.T if inputs else None
 
         return x @ real, backward
@@ -89,10 +92,14 @@ class Expanded:
 class QuaternionDense(Dense):
     """y_o = sum_i w_io (x) x_i + b_o over quaternions, for x (n, in), w (4, in/4, out/4), b (out,).
 
-    `inputs` and `outputs` are real widths; channels are component-blocked, [r | i | j | k].
+    `inputs` and `outputs` are real widths; channels are component-blocked, [r | i | j | k]. `signs` are the product's.
     """
 
     quaternion = True
+
+    def __init__(self, inputs: int, outputs: int, *, signs: Signs = SIGN) -> None:
+        self.signs = signs
+        super().__init__(inputs, outputs)
 
     def weight_shape(self, inputs: int, outputs: int) -> tuple[int, ...]:
         """Return (4, in/4, out/4); a UsageError if a width does not split into quaternions."""
@@ -101,4 +108,4 @@ class QuaternionDense(Dense):
 
     def reference(self) -> Product:
         """Return the algorithm that all others must equal."""
-        return Expanded()
+        return Expanded(self.signs)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -48,6 +48,15 @@ class Layer(ABC):
         """The layer's own parameters by name, weight before bias."""
         return {}
 
+    @property
+    def state(self) -> dict[str, Parameter]:
+        """What the layer keeps besides its parameters, by name: part of the network in every file, but not trained."""
+        return {}
+
+    def leaves(self) -> Iterator[Layer]:
+        """Yield the layers inside that have none inside themselves, in order."""
+        yield self
+
     def replica(self: L) -> L:
         """Return a layer for another thread: the same values and masks, but gradients and buffers of its own."""
         return copy.copy(self)
@@ -60,9 +69,11 @@ class WeightLayer(Layer):
     ----------
     fan_in, fan_out : real inputs that one real output sums over, and the reverse.
     quaternion : whether the weight has a leading axis of the four components.
+    has_bias : whether there is a bias; without one, `bias` is no parameter and never read.
     """
 
     quaternion = False
+    has_bias = True
 
     def __init__(self, weight: tuple[int, ...], outputs: int, fan_in: int, fan_out: int) -> None:
         self.weight = Parameter(weight, prunable=True)
@@ -72,8 +83,8 @@ class WeightLayer(Layer):
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """The weight, then the bias."""
-        return {"weight": self.weight, "bias": self.bias}
+        """The weight, then the bias if there is one."""
+        return {"weight": self.weight, "bias": self.bias} if self.has_bias else {"weight": self.weight}
 
     def replica(self: W) -> W:
         """Return a layer for another thread: the same values and masks, but gradients of its own."""

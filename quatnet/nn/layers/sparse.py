@@ -16,7 +16,7 @@ from scipy import sparse
 
 from quatnet.nn.layers.dense import Direct
 from quatnet.nn.layers.layer import Backward
-from quatnet.nn.layers.stacked import Stacked, combine, spread
+from quatnet.nn.layers.stacked import Stacked
 from quatnet.nn.parameters import Parameter
 
 SPARSE_BELOW = 0.15
@@ -38,20 +38,20 @@ class Pruned:
 
     def forward(self, x: np.ndarray, weight: Parameter) -> tuple[np.ndarray, Backward]:
         """Return y (n, out) for x (n, in); backward writes the gradient of the weights left and returns dx."""
-        kept = weight.kept
+        kept, dense = weight.kept, self._dense
         if kept is None or kept.size >= SPARSE_BELOW * weight.size:
-            return self._dense.forward(x, weight)
+            return dense.forward(x, weight)
         if self._csr is None or self._csr.kept is not kept:
             self._csr = Csr(kept, weight.shape)
-        if isinstance(self._dense, Direct):
+        if isinstance(dense, Direct):
             return self._multiply(self._csr, x, weight)
         p, product_backward = self._multiply(self._csr, x.reshape(4 * len(x), -1), weight)
 
         def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
-            dx: np.ndarray | None = product_backward(spread(dy), inputs)
+            dx: np.ndarray | None = product_backward(dense.spread(dy), inputs)
             return None if dx is None else dx.reshape(x.shape)
 
-        return combine(p), backward
+        return dense.combine(p), backward
 
     def _multiply(self, csr: Csr, x: np.ndarray, weight: Parameter) -> tuple[np.ndarray, Backward]:
         xt = _transposed(x)

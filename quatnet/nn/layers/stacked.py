@@ -16,20 +16,16 @@ import numpy as np
 
 from quatnet.nn.layers.layer import Backward
 from quatnet.nn.parameters import Parameter
-from quatnet.quaternion import COMPONENT, SIGN
+from quatnet.quaternion import COMPONENT, SIGN, Signs
 from quatnet.threads import Threads
-
-COMBINE = np.array(
-    [[[SIGN[c][b] * (COMPONENT[c][b] == a) for a in range(4)] for b in range(4)] for c in range(4)], np.float32
-).reshape(4, 16)
-"""S: the sign at [c, 4 b + a] is that of component b of x times component a of w in component c of y, or 0."""
 
 
 class Stacked:
     """Equal to `dense.Expanded` but for rounding; threads share the products."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, signs: Signs = SIGN) -> None:
         self._threads = threads
+        self._table = table(signs)
 
     def forward(self, x: np.ndarray, weight: Parameter) -> tuple[np.ndarray, Backward]:
         """Return y (n, out) for x (n, in), w (4, in/4, out/4); backward writes dw and returns dx."""
@@ -38,11 +34,11 @@ class Stacked:
         w = weight.value.transpose(1, 0, 2).reshape(rows, 4 * columns)
 
         def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
-            dp = spread(dy)
+            dp = self.spread(dy)
             self.set_gradient(stack, dp, weight)
             return self._threads.matmul(dp, w.T).reshape(x.shape) if inputs else None
 
-        return combine(self._threads.matmul(stack, w)), backward
+        return self.combine(self._threads.matmul(stack, w)), backward
 
     def set_gradient(self, stack: np.ndarray, dp: np.ndarray, weight: Parameter) -> None:
         """Write dw = x~' dp."""
@@ -50,16 +46,20 @@ class Stacked:
         dw = self._threads.matmul(stack.T, dp)
         weight.gradient[...] = dw.reshape(rows, 4, columns).transpose(1, 0, 2)
 
+    def combine(self, p: np.ndarray) -> np.ndarray:
+        """Return y (n, out) = S p, for the products p (4n, out)."""
+        n, columns = len(p) // 4, p.shape[1] // 4
+        y: np.ndarray = np.matmul(self._table.astype(p.dtype), p.reshape(n, 16, columns)).reshape(n, -1)
+        return y
 
-def combine(p: np.ndarray) -> np.ndarray:
-    """Return y (n, out) = S p, for the products p (4n, out)."""
-    n, columns = len(p) // 4, p.shape[1] // 4
-    y: np.ndarray = np.matmul(COMBINE.astype(p.dtype, copy=False), p.reshape(n, 16, columns)).reshape(n, -1)
-    return y
+    def spread(self, dy: np.ndarray) -> np.ndarray:
+        """Return dp (4n, out) = S' dy, for dy (n, out): the adjoint of `combine`."""
+        n, columns = len(dy), dy.shape[1] // 4
+        dp: np.ndarray = np.matmul(self._table.T.astype(dy.dtype), dy.reshape(n, 4, columns)).reshape(4 * n, -1)
+        return dp
 
 
-def spread(dy: np.ndarray) -> np.ndarray:
-    """Return dp (4n, out) = S' dy, for dy (n, out): the adjoint of `combine`."""
-    n, columns = len(dy), dy.shape[1] // 4
-    dp: np.ndarray = np.matmul(COMBINE.T.astype(dy.dtype, copy=False), dy.reshape(n, 4, columns)).reshape(4 * n, -1)
-    return dp
+def table(signs: Signs) -> np.ndarray:
+    """Return S: at [c, 4 b + a] the sign of component b of x times component a of w in component c of y, or 0."""
+    entries = [[[signs[c][b] * (COMPONENT[c][b] == a) for a in range(4)] for b in range(4)] for c in range(4)]
+    return np.array(entries, np.float32).reshape(4, 16)

@@ -73,8 +73,8 @@ class Winograd:
         self.tile = tile
         self._buffers = buffers
 
-    def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
-        """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,)."""
+    def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray) -> None:
+        """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,) or None."""
         if x[..., 0].size < FEWEST_PIXELS:
             Im2col(3, 1, 1).forward(x, w, b, y)
             return
@@ -83,7 +83,8 @@ class Winograd:
             v = self._to_tiles("v", self.tile.input, self._padded(x[part]))
             m = self._buffers.take("m", (*v.shape[:-1], w.shape[-1]), x.dtype)
             np.matmul(_positions(v), u, out=_positions(m))
-            m[1, 1] += b  # the one position that reaches every output pixel, with factor 1
+            if b is not None:
+                m[1, 1] += b  # the one position that reaches every output pixel, with factor 1
             y[part] = self._from_tiles(self.tile.output, m).transpose(2, 0, 1, 3)
 
     def backward(
