@@ -2,20 +2,21 @@
 
 python scripts/collect_results.py NAME RUN...
 
-Writes results/NAME/results.csv (the results.csv of all runs, one below the other), config.json and environment.json
-(those of the first run) and docs/results/NAME.png (mean and standard deviation over the seeds).
+Writes results/NAME/results.csv (the points of all runs, one below the other), config.json and environment.json (those
+of the first run) and docs/results/NAME.png (mean and standard deviation over the seeds). `quatnet report results/NAME`
+compares them.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import shutil
 from collections import defaultdict
 from pathlib import Path
 
+from quatnet.report import points
 from quatnet.report.figures import save_curves
-from quatnet.runs import CSV_COLUMNS, RoundResult, Run
+from quatnet.runs import RoundResult, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,26 +27,27 @@ def main() -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     args = parser.parse_args()
-    runs = sorted((Run(path) for path in args.runs), key=lambda run: (run.train_settings.seed, run.path.name))
-    folder = ROOT / "results" / args.name
+    collect(args.name, [Run(path) for path in args.runs])
+
+
+def collect(name: str, runs: list[Run], root: Path = ROOT) -> None:
+    """Write the folder and, of pruned runs, the picture."""
+    runs = sorted(runs, key=lambda run: (run.train_settings.seed, run.path.name))
+    folder = root / "results" / name
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for run in runs:
-            writer.writerows(csv.DictReader((run.path / "results.csv").open()))
-    for name in ("config.json", "environment.json"):
-        shutil.copy(runs[0].path / name, folder / name)
+    (folder / "results.csv").write_text(points.to_csv(point for run in runs for point in points.of_run(run)))
+    for file in ("config.json", "environment.json"):
+        shutil.copyfile(runs[0].path / file, folder / file)
 
     trials: dict[str, list[list[RoundResult]]] = defaultdict(list)
     for run in runs:
         trials[run.train_settings.algebra].append(run.results())
     if all(len(results) > 1 for group in trials.values() for results in group):
-        settings = runs[0].train_settings
-        picture = ROOT / "docs" / "results" / f"{args.name}.png"
+        train, prune = runs[0].train_settings, runs[0].prune_settings
+        picture = root / "docs" / "results" / f"{name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        save_curves(picture, {algebra: trials[algebra] for algebra in sorted(trials, reverse=True)},
-                    f"{settings.arch} on {settings.dataset}, {runs[0].prune_settings.protocol}")  # fmt: skip
+        title = f"{train.arch} on {train.dataset}" + (f", {prune.protocol}" if prune else "")
+        save_curves(picture, {algebra: trials[algebra] for algebra in sorted(trials, reverse=True)}, title)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,32 @@
-"""Accuracy against weights left, as in the paper's Figure 4: logarithmic axis, dense on the left."""
+"""Accuracy against weights left, as in the paper's Figure 4: logarithmic axis, dense on the left. Needs matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from quatnet.report import statistics
+from quatnet.report.summary import Section
+from quatnet.report.svg import tick_text
 from quatnet.runs import RoundResult
 
 COLOURS = {"real": "#b5482a", "quaternion": "#2a5fb5"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """A curve to draw: `band` is its lower and upper edge; with `bars` it is the paper's, drawn behind ours."""
+
+    label: str
+    algebra: str
+    weights_left: np.ndarray
+    accuracy: np.ndarray
+    band: tuple[np.ndarray, np.ndarray] | None = None
+    bars: np.ndarray | None = None
 
 
 def save_curves(path: Path, trials: Mapping[str, Sequence[Sequence[RoundResult]]], title: str) -> bool:
@@ -19,32 +36,78 @@ def save_curves(path: Path, trials: Mapping[str, Sequence[Sequence[RoundResult]]
     band of one sample standard deviation, over the rounds that all of them have. Returns False where matplotlib is not
     installed.
     """
+    return save_panels(path, [(title, [_of_trials(algebra, runs) for algebra, runs in trials.items()])])
+
+
+def save_sections(path: Path, sections: Sequence[Section]) -> bool:
+    """Draw every experiment of a report beside the others, in 95 % bootstrap bands, with the paper's curves behind.
+
+    Returns False where matplotlib is not installed.
+    """
+    return save_panels(path, [(section.experiment.title, _of_section(section)) for section in sections])
+
+
+def _of_trials(algebra: str, runs: Sequence[Sequence[RoundResult]]) -> Series:
+    rounds = min(len(run) for run in runs)
+    accuracy = np.array([[result.accuracy for result in run[:rounds]] for run in runs])
+    mean, deviation = accuracy.mean(axis=0), statistics.sample_deviation(accuracy)
+    return Series(
+        label=algebra if len(runs) == 1 else f"{algebra}, {len(runs)} seeds",
+        algebra=algebra,
+        weights_left=np.array([result.weights_left for result in runs[0][:rounds]]),
+        accuracy=mean,
+        band=None if deviation is None else (mean - deviation, mean + deviation),
+    )
+
+
+def _of_section(section: Section) -> list[Series]:
+    series = []
+    for algebra, curve in (section.figure.curves if section.figure else {}).items():
+        label = f"{algebra}, Figure {section.figure.name}" if section.figure else algebra
+        series.append(Series(label, algebra, curve.weights_left, curve.accuracy, bars=curve.deviation))
+    for algebra, ours in section.experiment.curves.items():
+        seeds = len(ours.seeds)
+        label = algebra if seeds == 1 else f"{algebra}, {seeds} seeds"
+        series.append(
+            Series(label, algebra, ours.weights_left, ours.mean, band=statistics.confidence_band(ours.accuracy))
+        )
+    return series
+
+
+def save_panels(path: Path, panels: Sequence[tuple[str, Sequence[Series]]], columns: int = 2) -> bool:
+    """Draw several pictures side by side, each with its title. Returns False where matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
     except ImportError:
         return False
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    all_weights_left = []
-    for algebra, runs in trials.items():
-        rounds = min(len(run) for run in runs)
-        weights_left = [result.weights_left for result in runs[0][:rounds]]
-        accuracy = np.array([[result.accuracy for result in run[:rounds]] for run in runs])
-        mean, colour = accuracy.mean(axis=0), COLOURS[algebra]
-        label = algebra if len(runs) == 1 else f"{algebra}, {len(runs)} seeds"
-        axes.plot(weights_left, mean, marker="o", markersize=4, color=colour, label=label)
-        if len(runs) > 1:
-            deviation = accuracy.std(axis=0, ddof=1)
-            axes.fill_between(weights_left, mean - deviation, mean + deviation, color=colour, alpha=0.2, linewidth=0)
-        all_weights_left += weights_left
+    for index, (title, series) in enumerate(panels, start=1):
+        _draw(figure.add_subplot(rows, columns, index), title, series)
+    figure.savefig(path, dpi=150)
+    return True
+
+
+def _draw(axes: Any, title: str, series: Sequence[Series]) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    for line in series:
+        colour, x, y = COLOURS[line.algebra], line.weights_left, line.accuracy
+        if line.bars is not None:
+            behind = {"alpha": 0.45, "linestyle": "--", "linewidth": 1, "elinewidth": 1, "capsize": 2}
+            axes.errorbar(x, y, line.bars, color=colour, label=line.label, zorder=1, **behind)
+            continue
+        axes.plot(x, y, marker="o", markersize=4, color=colour, label=line.label)
+        if line.band is not None:
+            axes.fill_between(x, *line.band, color=colour, alpha=0.2, linewidth=0)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator([100 / 2**k for k in range(20)]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.2g}" if x < 10 else f"{x:.3g}"))
-    most, least = max(all_weights_left), min(all_weights_left)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tick_text(x)))
+    most, least = (limit(limit(line.weights_left) for line in series) for limit in (max, min))
     axes.set_xlim(1.15 * most, min(least, most / 2) / 1.15)
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("weights left, % of the real network (logarithmic)")
@@ -52,5 +115,3 @@ def save_curves(path: Path, trials: Mapping[str, Sequence[Sequence[RoundResult]]
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
-    return True

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from matplotlib.figure import Figure
 
-from quatnet.report.figures import save_curves
+from quatnet.report import paper, summary
+from quatnet.report.figures import save_curves, save_sections
 from quatnet.runs import RoundResult
+from tests.report.made import crossing_pairs, experiment, trial
 
 
 def rounds(count, dense=100.0, floor=0.3):
@@ -91,6 +93,53 @@ def test_without_matplotlib_nothing_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert not save_curves(tmp_path / "curve.png", {"real": [rounds(3)]}, "title")
     assert not (tmp_path / "curve.png").exists()
+
+
+@pytest.fixture
+def drawn_sections(tmp_path, monkeypatch):
+    """Draw a report, and return the axes of its experiments."""
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k)))
+
+    def draw(experiments, figure=None):
+        sections = summary.summarize(experiments, figure and paper.load(figure))
+        assert save_sections(tmp_path / "figure.svg", sections)
+        return figures[-1].axes
+
+    return draw
+
+
+def test_a_report_has_a_panel_per_experiment(drawn_sections):
+    experiments = [experiment(trial("real", 0, [90, 80], protocol=name)) for name in ("imp", "paper", "reinit")]
+    assert [axes.get_title() for axes in drawn_sections(experiments)] == [
+        f"lenet-12 on mnist, protocol {name}" for name in ("imp", "paper", "reinit")
+    ]
+
+
+def test_the_curves_of_a_report_are_means_in_their_bootstrap_bands(drawn_sections):
+    (axes,) = drawn_sections([experiment(trial("real", 0, [90, 80]), trial("real", 1, [94, 82]))])
+    (line,) = axes.get_lines()
+    assert line.get_ydata().tolist() == [92, 81]
+    (band,) = axes.collections
+    assert {90, 94, 80, 82} <= set(band.get_paths()[0].vertices[:, 1])
+
+
+def test_the_paper_s_curves_are_drawn_behind_ours_with_error_bars(drawn_sections):
+    (axes,) = drawn_sections([experiment(*crossing_pairs(2))], "5b")
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert sorted(labels) == ["quaternion, 2 seeds", "quaternion, Figure 5b", "real, 2 seeds", "real, Figure 5b"]
+    bars = [container for container in axes.containers if container.has_yerr]
+    theirs = paper.load("5b").curves["real"]
+    assert bars[0].lines[0].get_ydata().tolist() == theirs.accuracy.tolist()
+    ours = [line for line in axes.get_lines() if line.get_label().endswith("seeds")]
+    assert max(bar.lines[0].get_zorder() for bar in bars) < min(line.get_zorder() for line in ours)
+
+
+def test_without_matplotlib_no_report_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert not save_sections(tmp_path / "figure.png", summary.summarize([experiment(trial("real", 0, [90]))], None))
+    assert not (tmp_path / "figure.png").exists()
 
 
 def in_view(axes, x):

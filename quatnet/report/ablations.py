@@ -1,0 +1,61 @@
+"""Ablations side by side: the accuracy of every variant at the same numbers of weights left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from quatnet.report import statistics
+from quatnet.report.figures import Series, save_panels
+from quatnet.runs import RoundResult
+
+LEVELS = (25.0, 12.5, 6.25, 3.125, 1.5625, 0.78125)
+"""Weights left in percent of the real network: the paper's ticks."""
+
+Trials = Mapping[str, Sequence[Sequence[RoundResult]]]
+"""The label of a variant, and one list of rounds per seed."""
+
+
+def at_levels(trials: Sequence[Sequence[RoundResult]]) -> list[tuple[float, float | None] | None]:
+    """Return mean accuracy and sample deviation (None with one seed) at every level; None outside the runs' range."""
+    weights_left, accuracy = _curves(trials)
+    levels = np.array(LEVELS)
+    inside = statistics.within_range(levels, weights_left)
+    values = statistics.interpolate(weights_left, accuracy, levels)
+    deviation = statistics.sample_deviation(values)
+    return [
+        (float(values[:, k].mean()), None if deviation is None else float(deviation[k])) if inside[k] else None
+        for k in range(len(levels))
+    ]
+
+
+def save_ablations(path: Path, trials: Trials) -> bool:
+    """Draw a panel per ablation, with the two networks that nothing was changed in behind it. False without matplotlib.
+
+    The first two variants are the unchanged ones; `algebra, name` of the others says which panel they belong to.
+    """
+    unchanged = [_series(label, trials[label], behind=True) for label in list(trials)[:2]]
+    panels: dict[str, list[Series]] = {}
+    for label in list(trials)[2:]:
+        _, _, name = label.partition(", ")
+        panels.setdefault(name, list(unchanged)).append(_series(label, trials[label], behind=False))
+    return save_panels(path, list(panels.items()), columns=3)
+
+
+def _series(label: str, trials: Sequence[Sequence[RoundResult]], *, behind: bool) -> Series:
+    weights_left, accuracy = _curves(trials)
+    deviation = statistics.sample_deviation(accuracy)
+    mean, algebra = accuracy.mean(axis=0), label.partition(",")[0]
+    if behind:
+        return Series(f"{algebra}, unchanged", algebra, weights_left, mean, bars=np.zeros_like(mean))
+    band = None if deviation is None else (mean - deviation, mean + deviation)
+    return Series(algebra, algebra, weights_left, mean, band=band)
+
+
+def _curves(trials: Sequence[Sequence[RoundResult]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights left, and the accuracies with a row per seed, in the rounds that all seeds have."""
+    rounds = min(map(len, trials))
+    weights_left = np.array([result.weights_left for result in trials[0][:rounds]])
+    return weights_left, np.array([[result.accuracy for result in trial[:rounds]] for trial in trials])
