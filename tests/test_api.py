@@ -26,22 +26,26 @@ EXPORTS = {
         *("UsageError", "build", "data", "nn", "prune", "pruning", "quaternion", "reopen", "runs", "start"),
         *("train_dense", "trained_network", "training"),
     ],
-    nn: ["initializers", "layers", "losses", "models", "optimizers", "parameters"],
+    nn: ["architectures", "assembly", "initializers", "layers", "losses", "models", "optimizers", "parameters"],
     data: ["Dataset", "augment", "default_data_dir", "entries", "fetch", "load", "normalize"],
     pruning: ["criteria", "lab", "lottery", "masks"],
     layers: [
-        *("AppendGray", "Backward", "Conv2d", "Dense", "Flatten", "Layer", "MaxPool2d", "Parallel"),
-        *("PureReal", "QuaternionConv2d", "QuaternionDense", "QuaternionFlatten", "ReLU", "Sequential", "WeightLayer"),
+        *("AppendGray", "Backward", "BatchNorm", "Conv2d", "Dense", "Flatten", "GlobalAveragePool", "Layer"),
+        *("MaxPool2d", "Parallel", "PureReal", "QuaternionConv2d", "QuaternionDense", "QuaternionFlatten"),
+        *("QuaternionSubsample", "ReLU", "Residual", "ScalarBatchNorm", "Sequential", "Subsample", "WeightLayer"),
+        "WhiteningBatchNorm",
     ],
 }
 MEMBERS = [
     nn.initializers.glorot,
     nn.initializers.he,
+    nn.initializers.matched,
     nn.initializers.paper,
     nn.losses.softmax_cross_entropy,
-    nn.models.architecture,
+    nn.architectures.architecture,
+    nn.assembly.Algebra,
+    nn.assembly.layers_of,
     nn.models.count_parameters,
-    nn.models.layers_of,
     nn.optimizers.Adam,
     nn.optimizers.SGD,
     nn.parameters.Parameter,
@@ -62,6 +66,7 @@ MEMBERS = [
     quatnet.quaternion.hamilton_backward,
     quatnet.quaternion.inverse,
     quatnet.quaternion.norm,
+    quatnet.quaternion.shuffled_signs,
     quatnet.runs.list_runs,
     quatnet.training.Progress,
     quatnet.training.TrainingData,
@@ -95,7 +100,9 @@ class Shown(str):
 
 
 def shown(default: object) -> object:
-    """Return the default of a parameter so that a class or a module is shown by its name and a function as dots."""
+    """Return the default of a parameter; classes, modules and the table of signs by name, a function as dots."""
+    if default == quatnet.quaternion.SIGN:
+        return Shown("SIGN")
     if default is inspect.Parameter.empty or not (callable(default) or inspect.ismodule(default)):
         return default
     return Shown("..." if inspect.isfunction(default) else name_of(default))

@@ -1,7 +1,8 @@
 """The paper's curves (Figures 4, 5b and 6, digitised), and a verdict on each of our points.
 
-paper_curves.csv has all curves of Figures 2, 4, 5 and 6. Those over weights left are read at their true abscissa (the paper draws some quaternion curves with a rounded ratio; docs/errata.md). Error bars are the sample
-standard deviation of five trials.
+paper_curves.csv has all curves of Figures 2, 4, 5 and 6; those over weights left are read at their true abscissa (the
+paper draws some quaternion curves with a rounded ratio; docs/errata.md). Error bars are the sample standard deviation
+of five trials.
 """
 
 from __future__ import annotations
