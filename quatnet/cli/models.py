@@ -46,31 +46,30 @@ def models(classes: int, as_json: bool, quiet: bool) -> None:
     )
     output.say()
     output.table(
-        ["architecture", "convolutions", "hidden", "images", "epochs", "batch", "optimizer", "rate"],
+        ["architecture", "convolutions", "hidden", "epochs", "rate"],
         [
             [
                 row["arch"],
                 row["convolutions"] or "-",
                 row["hidden"] or "-",
-                "x".join(map(str, row["input_shape"])),
                 str(row["epochs"]),
-                str(row["batch_size"]),
-                row["optimizer"],
                 f"{row['rate']:g}",
             ]
             for row in rows[::2]
         ],
     )
     output.say()
-    output.say("conv: parameters of the convolutions, which are 3x3; 2x2 max pooling at |; lenet is lenet-300-100")
-    output.say("resnets and vgg-16 have batch normalisation; resnets: residual blocks x width per stage")
+    output.say("conv: parameters of the convolutions, 3x3, 2x64 is two of 64 channels; 2x2 max")
+    output.say("pooling at |; resnets: residual blocks of two; resnets and vgg-16 have batch")
+    output.say("normalisation and are trained with SGD and batches of 128, all others with Adam")
+    output.say("and batches of 60; lenet is lenet-300-100")
     output.finish({"models": rows})
 
 
 def _convolutions(arch: Architecture) -> str:
     if arch.stages:
         return ", ".join(f"{arch.depth}x{width}" for width in arch.stages)
-    return " | ".join(", ".join(map(str, block)) for block in arch.blocks)
+    return " | ".join(f"{len(block)}x{block[0]}" for block in arch.blocks)
 
 
 def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:

@@ -138,7 +138,11 @@ def arch_option(*, required: bool) -> Callable[[F], F]:
     """Return the option --arch."""
     names = [*ALIASES, *ARCHITECTURES]
     return click.option(
-        "--arch", type=click.Choice(names), required=required, help="Architecture; lenet is lenet-300-100."
+        "--arch",
+        type=click.Choice(names),
+        metavar="NAME",
+        required=required,
+        help=f"Architecture: {', '.join(names)}; lenet is lenet-300-100.",
     )
 
 
