@@ -55,9 +55,16 @@ size_options = _apply(
         click.option("--test-size", type=int, help="Use N test images, class-balanced.  [default: all]"),
     ]
 )
+device_option = click.option(
+    "--device",
+    default="auto",
+    envvar="QUATNET_DEVICE",
+    help="auto, cpu, gpu or gpu:K.  [default: $QUATNET_DEVICE or auto]",
+)
+
 compute_options = _apply(
     [
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:K."),
+        device_option,
         click.option(
             "--conv", type=click.Choice(CONVOLUTIONS), default="auto", show_default=True, help="Convolution on the CPU."
         ),

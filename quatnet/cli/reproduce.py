@@ -1,0 +1,194 @@
+"""`quatnet reproduce`: make a figure of the paper again, or the ablations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quatnet.cli import options
+from quatnet.cli.console import Output
+from quatnet.cli.report import report
+from quatnet.cli.sweep import Screen, exit_if_failed
+from quatnet.cost import Cost, measure
+from quatnet.data import load
+from quatnet.experiment import Compute
+from quatnet.presets import PRESETS, SCALES, Preset
+from quatnet.report import ablations, epochs, paper
+from quatnet.runs import Run
+from quatnet.settings import PROTOCOLS
+from quatnet.sweep import Job, Standing, run_jobs, standing
+
+
+@click.command()
+@click.argument("figure", type=click.Choice(list(PRESETS)), metavar="FIGURE")
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Trials, seeds 0 to N - 1.")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), help="Of pruning.  [default: paper; ablations: imp]")
+@click.option(
+    "--scale", type=click.Choice(list(SCALES)), default="full", show_default=True, help="Part of the training images."
+)
+@click.option("--train-size", type=int, help="Use N training images, class-balanced.  [default: by --scale]")
+@click.option("--test-size", type=int, help="Use N test images, class-balanced.  [default: all]")
+@click.option("--epochs", type=int, help="Of every training.  [default: the paper's]")
+@click.option("--rate", type=float, help="Learning rate.  [default: the paper's]")
+@click.option("--dataset", help="Another data set: a name or a path.  [default: the paper's]")
+@click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]")
+@click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]")
+@options.compute_options
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: its cores]")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
+@options.data_dir_option
+@options.runs_dir_option
+@options.json_option
+@options.quiet_option
+@click.pass_context
+def reproduce(
+    ctx: click.Context,
+    figure: str,
+    seeds: int,
+    scale: str,
+    device: str,
+    conv: str,
+    threads: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    data_dir: Path,
+    runs_dir: Path,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Make a figure of the paper again.
+
+    FIGURE: 2a to 2f (accuracy by epoch), 3a to 3f (loss by epoch), 4a to 4f (pruning), 5a, 5b (lenet-12), 6 (early
+    stopping), 5.2-resnet-20, 5.2-resnet-18, 5.2-vgg-16; ablations-lenet-12, ablations-conv-2. It says first what it
+    costs on this machine; the same command again goes on with it. The report is written into the runs' directory.
+
+    \b
+    Examples: quatnet reproduce 5b --seeds 5
+              quatnet reproduce 4c --scale tenth --protocol imp --dry-run
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    preset, chosen = PRESETS[figure], options.given(given)
+    pruning = {name: chosen.pop(name) for name in ("protocol", "rounds", "amount") if name in chosen}
+    jobs = preset.jobs(seeds, scale, chosen, pruning)
+    compute = Compute(device, conv, threads)
+    at_once = workers or os.cpu_count() or 1
+    output.say(f"Figure {preset.figure}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
+    _say_cost(output, jobs, [standing(job, runs_dir) for job in jobs], compute, data_dir, at_once)
+    if dry_run:
+        return
+    with Screen(output, [standing(job, runs_dir) for job in jobs]) as screen:
+        standings = run_jobs(
+            jobs,
+            runs_dir=runs_dir,
+            data_dir=data_dir,
+            compute=compute,
+            workers=workers,
+            scheduler=scheduler,
+            follow=screen.follow,
+        )
+    exit_if_failed(standings)
+    runs = [Run(s.path) for s in standings]
+    if len(preset.variants) > 2:
+        _compare(output, preset, runs, runs_dir)
+    elif preset.curve != "pruning":
+        _curves(output, preset, runs, runs_dir)
+    else:
+        page = runs_dir / f"figure-{figure}.html"
+        of_paper = figure if figure in paper.FIGURES and jobs[0].train.dataset == preset.dataset else None
+        paths = tuple(run.path for run in runs)
+        kept = {"table": None, "picture": None, "as_json": as_json, "quiet": quiet}
+        ctx.invoke(report, runs=paths, figure=of_paper, html=page, **kept)
+
+
+def _say_cost(
+    output: Output,
+    jobs: Sequence[Job],
+    standings: Sequence[Standing],
+    compute: Compute,
+    data_dir: Path,
+    at_once: int,
+) -> None:
+    """Say what is left to do: measured once per network, with one thread a run."""
+    todo = [job for job, s in zip(jobs, standings, strict=True) if s.state != "finished"]
+    if not todo:
+        output.say("all runs are finished")
+        return
+    dataset = load(todo[0].train.dataset, data_dir=data_dir)
+    alone = Compute(compute.device, compute.conv, compute.threads or 1)
+    costs: dict[tuple[object, ...], Cost] = {}
+    seconds = 0.0
+    for job in todo:
+        train, prune = job.train, job.prune
+        key = (train.quaternion, train.width, train.epochs, prune.protocol if prune else None)
+        if key not in costs:
+            costs[key] = measure(train, prune, dataset, alone)
+        seconds += costs[key].seconds
+    first = next(iter(costs.values()))
+    output.say(
+        f"{len(todo)} runs to do, up to {max(c.epochs for c in costs.values())} epochs of {first.steps} steps each;"
+        f" {first.epoch_seconds:.2g} s an epoch here ({todo[0].train.algebra}, dense):"
+        f" at most about {_duration(seconds / min(at_once, len(todo)))} with {min(at_once, len(todo))} at once"
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = round(minutes / 60)
+    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} days"
+
+
+def _curves(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path) -> None:
+    """Show the last epochs beside the paper's, and draw the curves."""
+    curves = {
+        algebra: epochs.ours([run for run in runs if run.train_settings.algebra == algebra], preset.curve)
+        for algebra in ("real", "quaternion")
+    }
+    same_data = runs[0].train_settings.dataset == preset.dataset
+    theirs = paper.epochs(preset.figure) if same_data else {}
+    rows = []
+    for algebra, curve in curves.items():
+        deviation = "" if curve.deviation is None else f" ± {curve.deviation[-1]:.2f}"
+        row = [algebra, str(len(curve.epochs)), f"{curve.mean[-1]:.3f}{deviation}"]
+        if algebra in theirs:
+            at, mean, spread = theirs[algebra]
+            row.append(f"{mean[-1]:.3f} ± {spread[-1]:.2f} (epoch {at[-1]:.0f})")
+        rows.append(row)
+    output.table(["algebra", "epochs", epochs.VALUES[preset.curve], *(["paper"] if theirs else [])], rows)
+    picture = runs_dir / f"figure-{preset.figure}.png"
+    title = f"{preset.arch} on {Path(runs[0].train_settings.dataset).stem}"
+    if epochs.save_epochs(picture, curves, preset.figure if same_data else "", preset.curve, title):
+        output.say(f"picture: {picture}")
+    output.finish({a: {"epochs": len(c.epochs), preset.curve: float(c.mean[-1])} for a, c in curves.items()})
+
+
+def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path) -> None:
+    """Show all variants at the same numbers of weights left, and draw them."""
+    count = len(preset.variants)
+    trials = {
+        variant.label: [run.results() for run in runs[index::count]] for index, variant in enumerate(preset.variants)
+    }
+    table = {label: ablations.at_levels(of_seed) for label, of_seed in trials.items()}
+    output.table(
+        ["weights left", *(f"{level:.3g} %" for level in ablations.LEVELS)],
+        [[label, *map(_cell, cells)] for label, cells in table.items()],
+    )
+    picture = runs_dir / f"{preset.figure}.png"
+    if ablations.save_ablations(picture, trials):
+        output.say(f"picture: {picture}")
+    output.finish({"levels": list(ablations.LEVELS), "accuracy": table})
+
+
+def _cell(cell: tuple[float, float | None] | None) -> str:
+    if cell is None:
+        return "-"
+    mean, deviation = cell
+    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"

@@ -1,0 +1,124 @@
+"""The figures of the paper, and the ablations, as lists of runs: what `quatnet reproduce` does.
+
+Settings are the paper's (Table 1, section 4), with one exception: the paper stops pruning after two successive rounds
+below 30 % accuracy, here every run does all its rounds. A mean over the seeds that happen to have survived would be
+biased.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from quatnet.data.descriptions import DESCRIPTIONS
+from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.sweep import Job
+
+SCALES = {"full": 1, "half": 2, "tenth": 10}
+"""By what number the training images are divided."""
+
+EARLY_STOPPING = {"patience": 10, "validation_size": 5_000}
+"""Section 5.1: patience of 10 epochs; the paper does not say how many images are held out."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network of a comparison: its label, and the settings in which it differs."""
+
+    label: str
+    training: dict[str, Any]
+    pruning: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A figure: one architecture on one data set, and the networks that it compares.
+
+    Attributes
+    ----------
+    figure, title : as in the paper.
+    curve : what is drawn: `accuracy` by epoch, `loss` by epoch, or `pruning`, accuracy against weights left.
+    variants : the networks; `real` and `quaternion` unless it is an ablation.
+    """
+
+    figure: str
+    title: str
+    arch: str
+    dataset: str
+    curve: str
+    variants: tuple[Variant, ...]
+
+    def jobs(self, seeds: int, scale: str, training: dict[str, Any], pruning: dict[str, Any]) -> list[Job]:
+        """Return a job per variant and seed, with given settings on top; a UsageError for one out of range."""
+        images = DESCRIPTIONS[self.dataset].train_images
+        scaled = {} if scale == "full" else {"train_size": images // SCALES[scale]}
+        jobs = []
+        for seed in range(seeds):
+            for variant in self.variants:
+                settings = {"dataset": self.dataset, "seed": seed, **variant.training, **scaled, **training}
+                quaternion = settings.pop("quaternion")
+                train = TrainSettings.for_architecture(self.arch, quaternion, **settings)
+                prune = (
+                    PruneSettings(**{"stop_below": 0.0, **variant.pruning, **pruning})
+                    if self.curve == "pruning"
+                    else None
+                )
+                jobs.append(Job(train, prune))
+        return jobs
+
+
+def _algebras(name: str = "", *, training: dict[str, Any] | None = None, **pruning: Any) -> tuple[Variant, Variant]:
+    """Return the real and the quaternion network with the same settings otherwise."""
+    real, quaternion = (
+        Variant(
+            f"{algebra}, {name}" if name else algebra,
+            {"quaternion": algebra == "quaternion", **(training or {})},
+            pruning,
+        )
+        for algebra in ("real", "quaternion")
+    )
+    return real, quaternion
+
+
+def _ablations(arch: str, dataset: str, *, thin: float, longer: int) -> Preset:
+    """Return what asks whether it is the algebra: everything else that differs, one by one, under `imp`.
+
+    `thin` is the width at which the real network has as many weights as the quaternion one.
+    """
+    variants = (
+        *_algebras(),
+        *_algebras("matched initialisation", training={"init": "matched"}),
+        *_algebras("He initialisation", training={"init": "he"}),
+        Variant("real, thin", {"quaternion": False, "width": thin}),
+        Variant("quaternion, shuffled signs", {"quaternion": True, "signs": "shuffled"}),
+        *_algebras("random masks", criterion="random"),
+        *_algebras("new initial weights", protocol="reinit"),
+        *_algebras("protocol of the paper", protocol="paper"),
+        *_algebras(f"{longer} epochs", training={"epochs": longer}),
+    )
+    return Preset(f"ablations-{arch}", "Is it the algebra?", arch, dataset, "pruning", variants)
+
+
+PANELS = {
+    "a": ("lenet-300-100", "mnist"),
+    "b": ("conv-2", "cifar10"),
+    "c": ("conv-4", "cifar10"),
+    "d": ("conv-6", "cifar10"),
+    "e": ("conv-4", "cifar100"),
+    "f": ("conv-6", "cifar100"),
+}
+FIGURES = (
+    *(Preset(f"2{p}", "accuracy by epoch", *net, "accuracy", _algebras()) for p, net in PANELS.items()),
+    *(Preset(f"3{p}", "loss by epoch", *net, "loss", _algebras()) for p, net in PANELS.items()),
+    *(Preset(f"4{p}", "pruning", *net, "pruning", _algebras(protocol="paper")) for p, net in PANELS.items()),
+    Preset("5a", "accuracy by epoch", "lenet-12", "mnist", "accuracy", _algebras()),
+    Preset("5b", "pruning", "lenet-12", "mnist", "pruning", _algebras(protocol="paper")),
+    Preset("6", "pruning with early stopping", "conv-2", "cifar10", "pruning",
+           _algebras(training=EARLY_STOPPING, protocol="paper")),
+    Preset("5.2-resnet-20", "pruning", "resnet-20", "cifar10", "pruning", _algebras(protocol="paper")),
+    Preset("5.2-resnet-18", "pruning", "resnet-18", "cifar10", "pruning", _algebras(protocol="paper")),
+    Preset("5.2-vgg-16", "pruning", "vgg-16", "cifar10", "pruning", _algebras(protocol="paper")),
+    _ablations("lenet-12", "mnist", thin=0.25, longer=60),
+    _ablations("conv-2", "cifar10", thin=0.5, longer=120),
+)  # fmt: skip
+PRESETS = {preset.figure: preset for preset in FIGURES}

@@ -1,0 +1,57 @@
+"""What a run will cost is counted right."""
+
+import pytest
+
+from quatnet import cost
+from quatnet.data import load
+from quatnet.experiment import Compute
+from quatnet.settings import PruneSettings, TrainSettings
+from tests import small
+
+COMPUTE = Compute(device="cpu", threads=1)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return load(small.write(tmp_path / "digits.npz", side=8, train=80, test=40, classes=4))
+
+
+def settings(**given):
+    return TrainSettings.for_architecture("lenet-12", True, **given)
+
+
+@pytest.mark.parametrize(
+    ("prune", "trainings"),
+    [
+        (None, 1),
+        (PruneSettings(rounds=7), 8),
+        (PruneSettings(rounds=7, protocol="finetune"), 8),
+        (PruneSettings(rounds=7, protocol="paper"), 15),
+        (PruneSettings(rounds=7, protocol="reinit"), 15),
+    ],
+)
+def test_a_network_is_trained_once_and_then_in_every_round_of_every_phase(prune, trainings):
+    assert cost.trainings(prune) == trainings
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [({}, 2), ({"batch_size": 20}, 4), ({"train_size": 60}, 1), ({"train_size": 61}, 2), ({"validation_size": 20}, 1)],
+)
+def test_the_steps_of_an_epoch_are_those_of_its_batches(dataset, given, steps):
+    measured = cost.measure(settings(epochs=3, **given), PruneSettings(rounds=4), dataset, COMPUTE)
+    assert (measured.steps, measured.epochs) == (steps, 15)
+
+
+def test_seconds_grow_with_the_steps_and_the_images_tested(dataset, monkeypatch):
+    monkeypatch.setattr(cost, "_fastest", lambda call: call() or 1.0)
+    few = cost.measure(settings(epochs=1), None, dataset, COMPUTE)
+    assert few.epoch_seconds == few.seconds == pytest.approx(2 + 40 / 200)
+    more = cost.measure(settings(epochs=5, batch_size=10, validation_size=20, test_size=20), None, dataset, COMPUTE)
+    assert more.seconds == pytest.approx(5 * (6 + 40 / 200))
+
+
+def test_the_fastest_of_several_calls_counts(monkeypatch):
+    clock = iter([0.0, 5.0, 10.0, 11.0, 20.0, 23.0])
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
+    assert cost._fastest(lambda: None) == 1.0
