@@ -7,7 +7,7 @@ biased.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quatnet.data.descriptions import DESCRIPTIONS
@@ -23,11 +23,12 @@ EARLY_STOPPING = {"patience": 10, "validation_size": 5_000}
 
 @dataclass(frozen=True)
 class Variant:
-    """One network of a comparison: its label, and the settings in which it differs."""
+    """One network of a comparison: its label, and the settings in which it differs; `longer` multiplies the epochs."""
 
     label: str
     training: dict[str, Any]
     pruning: dict[str, Any] = field(default_factory=dict)
+    longer: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Preset:
                 settings = {"dataset": self.dataset, "seed": seed, **variant.training, **scaled, **training}
                 quaternion = settings.pop("quaternion")
                 train = TrainSettings.for_architecture(self.arch, quaternion, **settings)
+                train = replace(train, epochs=train.epochs * variant.longer)
                 prune = (
                     PruneSettings(**{"stop_below": 0.0, **variant.pruning, **pruning})
                     if self.curve == "pruning"
@@ -67,20 +69,23 @@ class Preset:
         return jobs
 
 
-def _algebras(name: str = "", *, training: dict[str, Any] | None = None, **pruning: Any) -> tuple[Variant, Variant]:
+def _algebras(
+    name: str = "", *, training: dict[str, Any] | None = None, longer: int = 1, **pruning: Any
+) -> tuple[Variant, Variant]:
     """Return the real and the quaternion network with the same settings otherwise."""
     real, quaternion = (
         Variant(
             f"{algebra}, {name}" if name else algebra,
             {"quaternion": algebra == "quaternion", **(training or {})},
             pruning,
+            longer,
         )
         for algebra in ("real", "quaternion")
     )
     return real, quaternion
 
 
-def _ablations(arch: str, dataset: str, *, thin: float, longer: int) -> Preset:
+def _ablations(arch: str, dataset: str, *, thin: float) -> Preset:
     """Return what asks whether it is the algebra: everything else that differs, one by one, under `imp`.
 
     `thin` is the width at which the real network has as many weights as the quaternion one.
@@ -94,7 +99,7 @@ def _ablations(arch: str, dataset: str, *, thin: float, longer: int) -> Preset:
         *_algebras("random masks", criterion="random"),
         *_algebras("new initial weights", protocol="reinit"),
         *_algebras("protocol of the paper", protocol="paper"),
-        *_algebras(f"{longer} epochs", training={"epochs": longer}),
+        *_algebras("trained three times as long", longer=3),
     )
     return Preset(f"ablations-{arch}", "Is it the algebra?", arch, dataset, "pruning", variants)
 
@@ -118,7 +123,7 @@ FIGURES = (
     Preset("5.2-resnet-20", "pruning", "resnet-20", "cifar10", "pruning", _algebras(protocol="paper")),
     Preset("5.2-resnet-18", "pruning", "resnet-18", "cifar10", "pruning", _algebras(protocol="paper")),
     Preset("5.2-vgg-16", "pruning", "vgg-16", "cifar10", "pruning", _algebras(protocol="paper")),
-    _ablations("lenet-12", "mnist", thin=0.25, longer=60),
-    _ablations("conv-2", "cifar10", thin=0.5, longer=120),
+    _ablations("lenet-12", "mnist", thin=0.25),
+    _ablations("conv-2", "cifar10", thin=0.5),
 )  # fmt: skip
 PRESETS = {preset.figure: preset for preset in FIGURES}
