@@ -5,20 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from quatnet.backend import to_device, to_host
 from quatnet.data import Dataset
-from quatnet.experiment import Compute
-from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import build
+from quatnet.experiment import Compute, network_for
+from quatnet.runs import DataDescription
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import EVALUATION_BATCH, make_optimizer
+from quatnet.training import (
+    EVALUATION_BATCH,
+    Phase,
+    Position,
+    TrainingData,
+    evaluate,
+    make_optimizer,
+    train_epoch,
+)
 
+TIMED_STEPS = 5
 REPEATS = 3
-"""Measurements of which the fastest counts; one call goes before them."""
+"""Measurements of which the fastest counts; one goes before them."""
+
+DENSE = Position(Phase.ROUNDS, 0)
 
 
 @dataclass(frozen=True)
@@ -37,38 +44,25 @@ class Cost:
 
 
 def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset, compute: Compute) -> Cost:
-    """Time a few steps and a batch of the evaluation, on noise; `dataset` is the whole one, before any cut."""
+    """Time a few steps, and a batch of the evaluation; `dataset` is the whole one, before any cut."""
     images = min(train.train_size or len(dataset.y_train), len(dataset.y_train)) - train.validation_size
     tests = min(train.test_size or len(dataset.y_test), len(dataset.y_test)) + train.validation_size
     steps = math.ceil(images / train.batch_size)
-    network = build(
-        train.arch,
-        quaternion=train.quaternion,
-        input_shape=dataset.input_shape,
-        classes=dataset.classes,
-        dtype=train.dtype,
-        width=train.width,
-        device=compute.device,
-        conv=compute.conv,
-        threads=compute.threads_for(train.arch),
+    timed = min(steps, TIMED_STEPS)
+    few = replace(
+        train,
+        train_size=min(images, timed * train.batch_size),
+        test_size=min(len(dataset.y_test), EVALUATION_BATCH),
+        validation_size=0,
+        patience=0,
     )
-    optimizer, random, xp = make_optimizer(network, train), np.random.default_rng(0), network.parameters.xp
-    noise = random.normal(size=(max(train.batch_size, EVALUATION_BATCH), *dataset.input_shape)).astype(train.dtype)
-    labels = to_device(random.integers(0, dataset.classes, train.batch_size), xp)
-    batch, evaluated = to_device(noise[: train.batch_size], xp), to_device(noise[:EVALUATION_BATCH], xp)
-
-    def step() -> None:
-        logits, backward = network.forward(batch)
-        backward(softmax_cross_entropy(logits, labels)[1], inputs=False)
-        optimizer.step(train.rate)
-        to_host(logits)  # waits for a GPU
-
-    def evaluate() -> None:
-        to_host(network.predict(evaluated))
-
+    cut = TrainingData.cut(dataset, few).dataset
+    network = network_for(train, DataDescription.of(TrainingData(cut)), compute)
+    optimizer = make_optimizer(network, train)
     with network.limit_blas():
-        epoch = steps * _fastest(step) + tests / EVALUATION_BATCH * _fastest(evaluate)
-    return Cost(train.epochs * trainings(prune), steps, images, epoch)
+        step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
+        image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
+    return Cost(train.epochs * trainings(prune), steps, images, steps * step + tests * image)
 
 
 def trainings(prune: PruneSettings | None) -> int:
@@ -78,7 +72,7 @@ def trainings(prune: PruneSettings | None) -> int:
     return 1 + prune.rounds * (2 if prune.two_phases else 1)
 
 
-def _fastest(call: Callable[[], None]) -> float:
+def _fastest(call: Callable[[], object]) -> float:
     call()
     times = []
     for _ in range(REPEATS):
