@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 
 from quatnet.backend import Array, to_device, to_host
-from quatnet.data import Dataset, augment, normalize
+from quatnet.data import Dataset
+from quatnet.data.preprocess import Normalizer, draw_crops
 from quatnet.errors import RunError
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.models import Network
@@ -107,6 +109,21 @@ class TrainingData:
             return cls(dataset)
         return cls(*dataset.split_validation(settings.validation_size, settings.seed))
 
+    def on(self, xp: ModuleType) -> TrainingData:
+        """Return the same data on the device of `xp`: there batches are gathered, without another upload."""
+        if xp is np:
+            return self
+        dataset = replace(
+            self.dataset,
+            x_train=to_device(self.dataset.x_train, xp),
+            y_train=to_device(self.dataset.y_train, xp),
+            x_test=to_device(self.dataset.x_test, xp),
+            y_test=to_device(self.dataset.y_test, xp),
+        )
+        if self.x_validation is None or self.y_validation is None:
+            return TrainingData(dataset)
+        return TrainingData(dataset, to_device(self.x_validation, xp), to_device(self.y_validation, xp))
+
 
 def make_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
     """Return a new optimizer for all parameters of a network."""
@@ -135,6 +152,7 @@ def train(
     `after_epoch` is called with the new progress after every epoch (to save it), `after_step` with the number of the
     batch and the number of batches. Returns the reported epoch. Raises RunError when the loss is not finite.
     """
+    data = data.on(network.parameters.xp)
     with network.limit_blas():
         while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
             started = time.perf_counter()
@@ -144,7 +162,7 @@ def train(
     if progress.reported is None:
         raise ValueError("progress: no epoch is left to train and none was trained")
     if progress.best_value is not None:
-        network.parameters.set_value(progress.best_value)
+        network.set_flat(progress.best_value)
     return progress.reported
 
 
@@ -159,29 +177,31 @@ def train_epoch(
 ) -> float:
     """Train one epoch, counted from 0, and return the mean training loss.
 
-    The order of the images and their augmentation are functions of seed, phase, round and epoch. The loss stays on the
-    device until the end of the epoch.
+    The order of the images and their augmentation are functions of seed, phase, round and epoch. Both are uploaded once
+    (and the images, unless they are on the device already); the losses stay on the device until the end of the epoch.
     """
     where = (position.phase, position.round, epoch)
-    order = generator(settings.seed, Stream.ORDER, *where).permutation(len(dataset.y_train))
-    augmentation = generator(settings.seed, Stream.AUGMENTATION, *where)
+    xp, n = network.parameters.xp, len(dataset.y_train)
+    batches = [slice(k, min(k + settings.batch_size, n)) for k in range(0, n, settings.batch_size)]
+    sizes = [batch.stop - batch.start for batch in batches]
+    crops = None
+    if dataset.augment:
+        crops = to_device(draw_crops(generator(settings.seed, Stream.AUGMENTATION, *where), sizes), xp)
+    order = to_device(generator(settings.seed, Stream.ORDER, *where).permutation(n), xp)
+    images, labels = to_device(dataset.x_train, xp), to_device(dataset.y_train, xp)[order]
+    normalize = _normalizer(network, dataset, images)
     rate = settings.learning_rate(epoch)
-    starts = range(0, len(order), settings.batch_size)
-    total: Array = 0.0
+    losses = []
     with np.errstate(over="ignore", invalid="ignore"):  # what diverges is found out below, once
-        for step, start in enumerate(starts, start=1):
-            batch = order[start : start + settings.batch_size]
-            images = dataset.x_train[batch]
-            if dataset.augment:
-                images = augment(images, augmentation)
-            logits, backward = network.forward(_input(network, dataset, images))
-            labels = to_device(dataset.y_train[batch], network.parameters.xp)
-            loss, dlogits = softmax_cross_entropy(logits, labels)
+        for step, batch in enumerate(batches, start=1):
+            inputs = normalize.batch(images, order[batch], None if crops is None else crops[:, batch])
+            logits, backward = network.forward(inputs)
+            loss, dlogits = softmax_cross_entropy(logits, labels[batch])
             backward(dlogits, inputs=False)
             optimizer.step(rate)
-            total = total + loss.astype(np.float64) * len(batch)
-            after_step(step, len(starts))
-    mean = float(total) / len(order)
+            losses.append(loss)
+            after_step(step, len(batches))
+    mean = sum(loss * size for loss, size in zip(_read(losses, xp), sizes, strict=True)) / n
     _check_finite("training", mean, epoch + 1, settings, position)
     return mean
 
@@ -190,31 +210,44 @@ def evaluate(
     network: Network, preprocessing: Preprocessing, images: np.ndarray, labels: np.ndarray
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy in percent on raw images (n, h, w, c)."""
-    loss, hits = 0.0, 0
+    xp, n = network.parameters.xp, len(labels)
+    images, labels = to_device(images, xp), to_device(labels, xp)
+    normalize = _normalizer(network, preprocessing, images)
+    parts = [slice(k, min(k + EVALUATION_BATCH, n)) for k in range(0, n, EVALUATION_BATCH)]
+    losses, hits = [], []
     with network.limit_blas(), np.errstate(over="ignore", invalid="ignore"):  # the loss says what has diverged
-        for start in range(0, len(labels), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            logits = network.predict(_input(network, preprocessing, images[part]))
-            target = to_device(labels[part], network.parameters.xp)
-            loss += float(softmax_cross_entropy(logits, target)[0]) * len(labels[part])
-            hits += int((logits.argmax(axis=1) == target).sum())
-    return loss / len(labels), 100 * hits / len(labels)
+        for part in parts:
+            logits = network.predict(normalize(images[part]))
+            losses.append(softmax_cross_entropy(logits, labels[part])[0])
+            hits.append((logits.argmax(axis=1) == labels[part]).sum())
+    numbers = _read(losses + hits, xp)
+    total = sum(loss * (part.stop - part.start) for loss, part in zip(numbers, parts, strict=False))
+    return total / n, 100 * sum(numbers[len(parts) :]) / n
 
 
 def predict(network: Network, preprocessing: Preprocessing, images: np.ndarray) -> np.ndarray:
     """Return the class probabilities (n, classes) of raw images (n, h, w, c), as a host array."""
     parts = []
+    normalize = _normalizer(network, preprocessing, images)
     with network.limit_blas():
         for start in range(0, len(images), EVALUATION_BATCH):
-            logits = to_host(network.predict(_input(network, preprocessing, images[start : start + EVALUATION_BATCH])))
+            part = to_device(images[start : start + EVALUATION_BATCH], network.parameters.xp)
+            logits = to_host(network.predict(normalize(part)))
             exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
             parts.append(exponentials / exponentials.sum(axis=1, keepdims=True))
     return np.concatenate(parts)
 
 
-def _input(network: Network, preprocessing: Preprocessing, images: np.ndarray) -> Array:
-    parameters = network.parameters
-    return normalize(to_device(images, parameters.xp), preprocessing.mean, preprocessing.std, parameters.dtype)
+def _normalizer(network: Network, preprocessing: Preprocessing, images: Array) -> Normalizer:
+    """Return what makes inputs of images like these; its constants are on the network's device."""
+    p = network.parameters
+    return Normalizer(images.dtype, images.shape[1:], preprocessing.mean, preprocessing.std, p.dtype, p.xp)
+
+
+def _read(scalars: list[Array], xp: ModuleType) -> list[float]:
+    """Read scalars from the device: wait for it once."""
+    numbers: list[float] = to_host(xp.stack(scalars)).tolist()
+    return numbers
 
 
 def _evaluated(
@@ -238,7 +271,7 @@ def _evaluated(
     last = EpochResult(epoch, loss, test_loss, accuracy, seconds, validation_loss)
     progress = replace(progress, epochs=epoch, last=last)
     if settings.patience and _improves(last, progress.best):
-        return replace(progress, best=last, best_value=to_host(network.parameters.value).copy())
+        return replace(progress, best=last, best_value=network.flat())
     return progress
 
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from quatnet import training
+from quatnet.data import augment
+from quatnet.data.preprocess import Normalizer
 from quatnet.errors import RunError
 from quatnet.nn.models import build
 from quatnet.nn.optimizers import SGD, Adam
+from quatnet.streams import Stream, generator
 from quatnet.training import (
     Phase,
     Position,
@@ -75,13 +78,13 @@ def script_losses(monkeypatch):
 def batches(monkeypatch):
     """The raw images of every batch that the network sees, training and evaluation, in order."""
     seen = []
-    normalize = training.normalize
+    normalize = Normalizer.__call__
 
-    def recording(images, *arguments):
+    def recording(normalizer, images):
         seen.append(images.copy())
-        return normalize(images, *arguments)
+        return normalize(normalizer, images)
 
-    monkeypatch.setattr(training, "normalize", recording)
+    monkeypatch.setattr(Normalizer, "__call__", recording)
     return seen
 
 
@@ -164,6 +167,17 @@ def test_images_are_augmented_when_the_option_or_else_the_set_says_so(dataset, b
     Bench(replace(dataset, augment=of_the_set), augment=option).train_epoch()
     augmented = rows(np.concatenate(batches)) != rows(dataset.x_train)
     assert augmented == (of_the_set if option is None else option)
+
+
+def test_the_images_of_an_epoch_are_augmented_batch_by_batch_from_its_own_stream(dataset, batches):
+    bench = Bench(dataset, augment=True, batch_size=25)
+    bench.train_epoch(2, Position(Phase.SEARCH, 3))
+    order = generator(0, Stream.ORDER, Phase.SEARCH, 3, 2).permutation(60)
+    random = generator(0, Stream.AUGMENTATION, Phase.SEARCH, 3, 2)
+    expected = [augment(dataset.x_train[order[start : start + 25]], random) for start in (0, 25, 50)]
+    assert len(batches) == 3
+    for found, images in zip(batches, expected, strict=True):
+        np.testing.assert_array_equal(found, images)
 
 
 def test_augmented_images_differ_from_epoch_to_epoch(dataset, batches):

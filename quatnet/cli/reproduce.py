@@ -22,6 +22,8 @@ from quatnet.runs import Run
 from quatnet.settings import PROTOCOLS
 from quatnet.sweep import Job, Standing, run_jobs, standing
 
+PRUNING = ("protocol", "rounds", "amount")
+
 
 @click.command()
 @click.argument("figure", type=click.Choice(list(PRESETS)), metavar="FIGURE")
@@ -48,6 +50,7 @@ from quatnet.sweep import Job, Standing, run_jobs, standing
 @click.pass_context
 def reproduce(
     ctx: click.Context,
+    /,
     figure: str,
     seeds: int,
     scale: str,
@@ -75,7 +78,7 @@ def reproduce(
     """
     output = Output(as_json=as_json, quiet=quiet)
     preset, chosen = PRESETS[figure], options.given(given)
-    pruning = {name: chosen.pop(name) for name in ("protocol", "rounds", "amount") if name in chosen}
+    pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)
     compute = Compute(device, conv, threads)
     at_once = workers or os.cpu_count() or 1

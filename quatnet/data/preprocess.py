@@ -1,19 +1,67 @@
-"""From stored images to network inputs: normalisation per channel, random crop and flip (NumPy and CuPy)."""
+"""From stored images to network inputs: normalisation per channel, random crop and flip (NumPy and CuPy).
+
+Random numbers are drawn on the host, for many batches at once, so that they can be uploaded in one piece.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from quatnet.backend import array_module
+from quatnet.backend import array_module, to_device
+from quatnet.nn import kernels
 
 # The paper's code normalises both CIFARs with ImageNet's constants.
 CIFAR_MEAN, CIFAR_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
 FASHION_MNIST_MEAN, FASHION_MNIST_STD = (0.2860,), (0.3530,)
+
+PADDING = 4
+"""Pixels by which the paper's code moves an image at most."""
+
+
+class Normalizer:
+    """(images / 255 - mean) / std for uint8 images, (images - mean) / std for float images.
+
+    It holds the constants on a device. `pixel` is the dtype of the images, (h, w, c) the shape of one; `mean` and `std`
+    have c numbers each.
+    """
+
+    def __init__(
+        self,
+        pixel: DTypeLike,
+        shape: tuple[int, ...],
+        mean: Sequence[float],
+        std: Sequence[float],
+        dtype: DTypeLike,
+        xp: ModuleType,
+    ) -> None:
+        scale = 255.0 if pixel == np.uint8 else 1.0
+        h, w, _ = shape
+        self.dtype = np.dtype(dtype)
+        # One row of constants per image: an inner loop over c = 3 channels alone would be ten times slower.
+        offset = np.tile(np.asarray(mean, np.float64) * scale, h * w).astype(dtype)
+        factor = np.tile(1.0 / (np.asarray(std, np.float64) * scale), h * w).astype(dtype)
+        self._offset, self._factor = to_device(offset, xp), to_device(factor, xp)
+
+    def __call__(self, images: Any) -> Any:
+        """Return normalised images (n, h, w, c), a new array."""
+        n, h, w, c = images.shape
+        rows = images.reshape(n, h * w * c).astype(self.dtype)
+        rows -= self._offset
+        rows *= self._factor
+        return rows.reshape(n, h, w, c)
+
+    def batch(self, images: Any, order: Any, crops: Any = None) -> Any:
+        """Return the normalised images[order], cropped as `draw_crops` says if `crops` (3, n) are given."""
+        if kernels.usable(self._offset) and images.dtype in kernels.C_TYPES:
+            return kernels.read_images(images, order, crops, PADDING, self._offset, self._factor)
+        chosen = images[order]
+        return self(chosen if crops is None else crop(chosen, crops))
 
 
 def normalize(images: Any, mean: Sequence[float], std: Sequence[float], dtype: DTypeLike = np.float32) -> Any:
@@ -22,17 +70,7 @@ def normalize(images: Any, mean: Sequence[float], std: Sequence[float], dtype: D
     `images`: (n, h, w, c); `mean` and `std`: c numbers each. The result is a new array of `dtype`, of the
     library (NumPy or CuPy) and shape of `images`.
     """
-    xp = array_module(images)
-    dtype = np.dtype(dtype)
-    scale = 255.0 if images.dtype == np.uint8 else 1.0
-    n, h, w, c = images.shape
-    # One row of constants per image: an inner loop over c = 3 channels alone would be ten times slower.
-    offset = np.tile(np.asarray(mean, np.float64) * scale, h * w).astype(dtype)
-    factor = np.tile(1.0 / (np.asarray(std, np.float64) * scale), h * w).astype(dtype)
-    rows = images.reshape(n, h * w * c).astype(dtype)
-    rows -= xp.asarray(offset)
-    rows *= xp.asarray(factor)
-    return rows.reshape(n, h, w, c)
+    return Normalizer(images.dtype, images.shape[1:], mean, std, dtype, array_module(images))(images)
 
 
 def augment(images: Any, generator: np.random.Generator, padding: int = 4) -> Any:
@@ -43,21 +81,35 @@ def augment(images: Any, generator: np.random.Generator, padding: int = 4) -> An
     right with probability 1/2, as the paper's code does for CIFAR. `generator` is asked three times, for
     the n row offsets, the n column offsets and the n flips, whatever the library of `images`.
     """
+    crops = draw_crops(generator, [len(images)], padding)
+    return crop(images, to_device(crops, array_module(images)), padding)
+
+
+def draw_crops(generator: np.random.Generator, sizes: Iterable[int], padding: int = PADDING) -> NDArray[np.int64]:
+    """Draw the random numbers of `augment` for batches of these sizes, one batch after the other.
+
+    Returns rows, columns and flips, (3, sum of the sizes). `generator` is asked three times for a batch.
+    """
+    draws = [[generator.integers(0, high, size=n) for high in (2 * padding + 1, 2 * padding + 1, 2)] for n in sizes]
+    return np.concatenate(draws, axis=1)
+
+
+def crop(images: Any, crops: Any, padding: int = PADDING) -> Any:
+    """Return what `augment` returns for given numbers: row offsets, column offsets and flips, on the same device."""
     xp = array_module(images)
     n, h, w, c = images.shape
     offsets = 2 * padding + 1
-    rows = generator.integers(0, offsets, size=n)
-    columns = generator.integers(0, offsets, size=n)
-    flipped = np.flatnonzero(generator.integers(0, 2, size=n))
-
+    rows, columns, flips = crops
     padded = xp.zeros((n, h + 2 * padding, w + 2 * padding, c), dtype=images.dtype)
     padded[:, padding : padding + h, padding : padding + w] = images
     image, row, column, channel = padded.strides
     windows = xp.lib.stride_tricks.as_strided(
         padded, (n, offsets, offsets, h, w * c), (image, row, column, row, channel)
     )
-    cropped = windows[xp.arange(n), xp.asarray(rows), xp.asarray(columns)].reshape(n, h, w, c)
-    flipped = xp.asarray(flipped)
+    cropped = windows[xp.arange(n), rows, columns].reshape(n, h, w, c)
+    if xp is not np:  # looking for the mirrored images would wait for the device
+        return xp.where(flips[:, None, None, None] > 0, cropped[:, :, ::-1], cropped)
+    flipped = np.flatnonzero(flips)
     cropped[flipped] = cropped[flipped][:, :, ::-1]
     return cropped
 

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from quatnet.backend import Array, array_module, to_device, to_host
+from quatnet.nn import kernels
 from quatnet.nn.parameters import Parameters
 from quatnet.threads import SERIAL, Threads
 
@@ -39,10 +40,17 @@ class Optimizer(ABC):
     def update(self, w: Array, g: Array, *moments: Array, rate: float) -> None:
         """Update values w and moments in place, given gradients g, all of one shape."""
 
+    @abstractmethod
+    def launch(self, rate: float) -> None:
+        """Do the same to all values, masks included, in one kernel on a GPU."""
+
     def step(self, rate: float) -> None:
         """Update all values once, with learning rate `rate`."""
         self._follow_mask()
         self.steps += 1
+        if kernels.usable(self.parameters.value):
+            self.launch(rate)
+            return
         size = self.parameters.size if self._kept is None else self._kept.size
         length = CHUNK if self.parameters.xp is np else size
 
@@ -139,18 +147,28 @@ class Adam(Optimizer):
     def update(self, w: Array, g: Array, *moments: Array, rate: float) -> None:
         """m = b1 m + g;  v = b2 v + g^2;  w -= rate (1-b1) m / (1-b1^t) / (sqrt(v (1-b2) / (1-b2^t)) + eps)."""
         xp, (m, v) = array_module(w), moments
-        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
-        step_size = rate * (1 - self.beta1) / (1 - self.beta1**self.steps) / root
+        step_size, epsilon = self._constants(rate)
         m *= self.beta1
         m += g
         v *= self.beta2
         scratch = g * g
         v += scratch
         xp.sqrt(v, out=scratch)
-        scratch += self.epsilon / root
+        scratch += epsilon
         xp.divide(m, scratch, out=scratch)
         scratch *= step_size
         w -= scratch
+
+    def launch(self, rate: float) -> None:
+        """Do the same in one kernel."""
+        p, (step_size, epsilon) = self.parameters, self._constants(rate)
+        scalars = {"step_size": step_size, "epsilon": epsilon, "beta1": self.beta1, "beta2": self.beta2}
+        kernels.adam(p.value, p.gradient, p.mask, *self._moments.values(), **scalars, decay=self.weight_decay)
+
+    def _constants(self, rate: float) -> tuple[float, float]:
+        """Return rate and epsilon for moments without their constant factors."""
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
+        return rate * (1 - self.beta1) / (1 - self.beta1**self.steps) / root, self.epsilon / root
 
 
 class SGD(Optimizer):
@@ -173,3 +191,8 @@ class SGD(Optimizer):
         u *= self.momentum
         u += g
         w -= rate * u
+
+    def launch(self, rate: float) -> None:
+        """Do the same in one kernel."""
+        p, constants = self.parameters, {"rate": rate, "momentum": self.momentum, "decay": self.weight_decay}
+        kernels.sgd(p.value, p.gradient, p.mask, *self._moments.values(), **constants)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def save_epochs(path: Path, curves: Mapping[str, EpochCurve], figure: str, value
     FigureCanvasAgg(drawing)
     axes = drawing.add_subplot()
     for algebra, theirs in paper.epochs(figure).items():
-        style = {"alpha": 0.45, "linestyle": "--", "linewidth": 1, "elinewidth": 1, "capsize": 2, "zorder": 1}
+        style: dict[str, Any] = {"alpha": 0.45, "linestyle": "--", "linewidth": 1, "elinewidth": 1, "capsize": 2, "zorder": 1}
         label = f"{algebra}, Figure {figure}"
         axes.errorbar(*theirs, color=COLOURS[algebra], label=label, **style)
     for algebra, curve in curves.items():

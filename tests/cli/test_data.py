@@ -19,7 +19,9 @@ def test_the_list_has_every_named_set_and_where_it_is(quatnet, tmp_path):
 def test_the_list_says_what_each_set_is_for(quatnet):
     lines = quatnet("data", "list").splitlines()
     assert any(line.startswith("mnist: ") and "(the paper's for lenet-300-100, lenet-12)" in line for line in lines)
-    assert any(line.startswith("shapes: ") and "(default of conv-2, conv-4, conv-6, resnet-20, " in line for line in lines)
+    assert any(
+        line.startswith("shapes: ") and "(default of conv-2, conv-4, conv-6, resnet-20, " in line for line in lines
+    )
 
 
 def test_data_dir_is_where_sets_are_looked_for(quatnet, tmp_path):

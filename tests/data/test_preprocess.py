@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from quatnet.data import augment, normalize
-from quatnet.data.preprocess import CIFAR_MEAN, CIFAR_STD, channel_statistics
+from quatnet.data.preprocess import CIFAR_MEAN, CIFAR_STD, Normalizer, channel_statistics, draw_crops
 
 uint8_nhwc = hnp.arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9), st.just(3)))
 
@@ -65,6 +65,28 @@ def test_augmentation_is_the_slow_definition(images, padding, seed):
     found = augment(images, np.random.default_rng(seed), padding)
     assert found.dtype == np.uint8
     assert np.array_equal(found, expected)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(0, 5), st.integers(0, 1000))
+def test_the_numbers_of_many_batches_are_drawn_batch_by_batch(sizes, padding, seed):
+    random = np.random.default_rng(seed)
+    expected = [draw_crops(random, [size], padding) for size in sizes]
+    np.testing.assert_array_equal(
+        draw_crops(np.random.default_rng(seed), sizes, padding), np.concatenate(expected, axis=1)
+    )
+
+
+@settings(deadline=None)
+@given(uint8_nhwc, st.integers(0, 1000))
+def test_a_batch_is_chosen_cropped_and_normalised(images, seed):
+    random = np.random.default_rng(seed)
+    order = random.integers(0, len(images), 5)
+    crops = draw_crops(np.random.default_rng(seed), [5])
+    normalizer = Normalizer(np.uint8, images.shape[1:], CIFAR_MEAN, CIFAR_STD, np.float32, np)
+    plain = normalize(images[order], CIFAR_MEAN, CIFAR_STD)
+    np.testing.assert_array_equal(normalizer.batch(images, order), plain)
+    augmented = normalize(augment(images[order], np.random.default_rng(seed)), CIFAR_MEAN, CIFAR_STD)
+    np.testing.assert_array_equal(normalizer.batch(images, order, crops), augmented)
 
 
 def test_float_images_are_augmented_as_floats():

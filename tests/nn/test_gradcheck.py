@@ -82,12 +82,12 @@ def test_a_right_gradient_passes_and_leaves_the_arguments_as_they_were(rows_nc):
 
 
 def test_a_gradient_folded_with_one_wrong_sign_is_caught(monkeypatch):
-    def wrong_fold(g):
-        w = fold(g)
+    def wrong_fold(g, signs):
+        w = fold(g, signs)
         w[2] *= -1
         return w
 
-    monkeypatch.setattr("quatnet.nn.layers.conv.fold", wrong_fold)
+    monkeypatch.setattr("quatnet.nn.kernels.fold", wrong_fold)
     layer = with_random_values(QuaternionConv2d(4, 4), seed=0)
     with pytest.raises(AssertionError, match=r"^weight: "):
         assert_layer_gradients(layer, np.random.default_rng(3).normal(size=(1, 4, 4, 4)), seed=0)

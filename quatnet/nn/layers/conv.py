@@ -13,9 +13,10 @@ import numpy as np
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
+from quatnet.nn import kernels
 from quatnet.nn.layers.im2col import col2im, im2col, output_length
 from quatnet.nn.layers.layer import Backward, WeightLayer, check_divisible, check_last_axis, check_positive
-from quatnet.quaternion import SIGN, Signs, expand, fold
+from quatnet.quaternion import SIGN, Signs
 
 COLUMN_BYTES = 4 << 20
 """Columns that the CPU holds at a time: about the size of its second-level caches."""
@@ -58,7 +59,7 @@ class Im2col:
             db += rows.sum(axis=0)
             if dx is not None:
                 dcolumns = (rows @ matrix.T).reshape(columns.shape)
-                dx[part] = col2im(dcolumns, x[part].shape, self.stride, self.padding)
+                col2im(dcolumns, x[part].shape, self.stride, self.padding, out=dx[part])
         return dw.reshape(w.shape), db
 
     def _columns(self, x: Array) -> Array:
@@ -168,8 +169,8 @@ class QuaternionConv2d(Conv2d):
 
     def real_weight(self) -> Array:
         """Return the expanded weight (kh, kw, in, out)."""
-        return expand(self.weight.value, self.signs)
+        return kernels.expand(self.weight.value, self.signs)
 
     def set_weight_gradient(self, gradient: Array) -> None:
         """Fold the gradient (kh, kw, in, out) of the expanded weight."""
-        self.weight.gradient[...] = fold(gradient, self.signs)
+        self.weight.gradient[...] = kernels.fold(gradient, self.signs)

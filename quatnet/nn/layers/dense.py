@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from quatnet.backend import Array
+from quatnet.nn import kernels
 from quatnet.nn.layers.layer import Backward, WeightLayer, check_divisible, check_last_axis, check_positive
 from quatnet.nn.parameters import Parameter
-from quatnet.quaternion import SIGN, Signs, expand, fold
+from quatnet.quaternion import SIGN, Signs
 from quatnet.threads import SERIAL, Threads
 
 
@@ -62,7 +63,7 @@ class Dense(WeightLayer):
         y += self.bias.value
 
         def backward(dy: Array, inputs: bool = True) -> Array:
-            self.bias.gradient[...] = dy.sum(axis=0)
+            dy.sum(axis=0, out=self.bias.gradient)
             return product_backward(dy, inputs)
 
         return y, backward
@@ -80,10 +81,10 @@ class Expanded:
 
     def forward(self, x: Array, weight: Parameter) -> tuple[Array, Backward]:
         """Return y = x expand(w); backward: dw = fold(x' dy), dx = dy expand(w)'."""
-        real = expand(weight.value, self._signs)
+        real = kernels.expand(weight.value, self._signs)
 
         def backward(dy: Array, inputs: bool = True) -> Array:
-            weight.gradient[...] = fold(x.T @ dy, self._signs)
+            weight.gradient[...] = kernels.fold(x.T @ dy, self._signs)
             return dy @ real.T if inputs else None
 
         return x @ real, backward

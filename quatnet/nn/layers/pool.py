@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
+from quatnet.nn import kernels
 from quatnet.nn.layers.layer import Backward, Layer, check_positive
 
 
@@ -20,9 +21,11 @@ class MaxPool2d(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y (n, h // size, w // size, c); backward: dy goes to the position of the maximum."""
+        y = self.predict(x)
+        if kernels.usable(x):
+            return y, lambda dy: kernels.max_pool_backward(x, y, dy, self.size)
         xp = array_module(x)
         shape = x.shape
-        y = self.predict(x)
         hits = []
         free = xp.ones(y.shape, dtype=bool)
         for window in self._corners(x):
@@ -39,6 +42,8 @@ class MaxPool2d(Layer):
 
     def predict(self, x: Array) -> Array:
         """Return y (n, h // size, w // size, c)."""
+        if kernels.usable(x):
+            return kernels.max_pool(x, self.size)
         xp = array_module(x)
         first, *others = self._corners(x)
         y = first.copy()

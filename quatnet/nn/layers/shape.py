@@ -6,6 +6,7 @@ import numpy as np
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
+from quatnet.nn import kernels
 from quatnet.nn.layers.layer import Backward, Layer, check_divisible
 
 GRAY = (0.2989, 0.587, 0.114)
@@ -59,19 +60,23 @@ class AppendGray(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return (n, h, w, 4); backward: each colour also collects its share of the gray channel's gradient."""
-        gray = array_module(x).asarray(GRAY, dtype=x.dtype)
 
         def backward(dy: Array) -> Array:
+            gray = array_module(dy).asarray(GRAY, dtype=dy.dtype)
             return dy[..., :3] + dy[..., 3:] * gray
 
         return self.predict(x), backward
 
     def predict(self, x: Array) -> Array:
         """Return (n, h, w, 4)."""
-        xp = array_module(x)
-        y = xp.empty((*x.shape[:-1], 4), dtype=x.dtype)
+        if kernels.usable(x):
+            return kernels.append_gray(x, GRAY)
+        y = array_module(x).empty((*x.shape[:-1], 4), dtype=x.dtype)
         y[..., :3] = x
-        y[..., 3] = x @ xp.asarray(GRAY, dtype=x.dtype)
+        if isinstance(x, np.ndarray):
+            y[..., 3] = x @ np.asarray(GRAY, dtype=x.dtype)
+        else:  # without a constant to upload at every step
+            y[..., 3] = sum(weight * x[..., channel] for channel, weight in enumerate(GRAY))
         return y
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
