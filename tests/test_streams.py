@@ -39,7 +39,7 @@ def test_other_seeds_streams_and_positions_give_other_numbers():
     positions = [(), (0,), (1,), (0, 0), (0, 1), (1, 0)]
     arguments = [(seed, stream, *p) for seed in (0, 1, 2**40) for stream in Stream for p in positions]
     first = {generator(*a).integers(2**63) for a in arguments}
-    assert len(first) == len(arguments) == 3 * 7 * 6
+    assert len(first) == len(arguments) == 3 * 8 * 6
 
 
 def test_two_streams_of_one_seed_are_uncorrelated():
@@ -51,4 +51,13 @@ def test_two_streams_of_one_seed_are_uncorrelated():
 
 def test_the_numbers_of_the_streams_are_those_of_the_file_format():
     names = {stream.name: stream.value for stream in Stream}
-    assert names == {"INIT": 0, "ORDER": 1, "AUGMENTATION": 2, "MASK": 3, "REINIT": 4, "CUT": 1000, "SHAPES": 1001}
+    assert names == {
+        "INIT": 0,
+        "ORDER": 1,
+        "AUGMENTATION": 2,
+        "MASK": 3,
+        "REINIT": 4,
+        "SIGNS": 5,
+        "CUT": 1000,
+        "SHAPES": 1001,
+    }

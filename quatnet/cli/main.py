@@ -10,11 +10,15 @@ from typing import Any, NoReturn
 import click
 
 from quatnet.cli.data import data
+from quatnet.cli.doctor import doctor
 from quatnet.cli.evaluate import evaluate
 from quatnet.cli.models import models
 from quatnet.cli.predict import predict
 from quatnet.cli.prune import prune
+from quatnet.cli.report import report
+from quatnet.cli.reproduce import reproduce
 from quatnet.cli.runs import runs
+from quatnet.cli.sweep import sweep
 from quatnet.cli.train import train
 from quatnet.errors import QuatnetError, RunError
 from quatnet.version import VERSION
@@ -56,7 +60,11 @@ class Group(click.Group):
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), RunError.exit_code)
         except KeyboardInterrupt:
             command = f"{ctx.info_name} {shlex.join(ctx.meta.get('resume', ctx.meta['arguments']))}"
-            saved = "the last finished epoch is saved; " if ctx.invoked_subcommand in ("train", "prune") else ""
+            saved = (
+                "the last finished epoch is saved; "
+                if ctx.invoked_subcommand in ("train", "prune", "sweep", "reproduce")
+                else ""
+            )
             click.echo(f"\nInterrupted; {saved}to go on: {command}", err=True)
             ctx.exit(INTERRUPTED)
         finally:
@@ -74,7 +82,7 @@ def main() -> None:
     """
 
 
-for command in (train, prune, evaluate, predict, models, data, runs):
+for command in (train, prune, sweep, reproduce, evaluate, predict, report, models, data, runs, doctor):
     main.add_command(command)
 
 

@@ -76,7 +76,7 @@ def linear(values: Iterable[float], label: str, *, whole: bool = False) -> Axis:
     values = list(values)
     low, high = min(values), max(values)
     span = (high - low) or abs(high) or 1.0
-    rough = max(span / 6, 1 if whole else 0)
+    rough = max(span / 6, 1 if whole else 1e-12)  # less is no number of ours
     power = 10 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
