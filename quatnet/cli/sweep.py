@@ -1,0 +1,211 @@
+"""`quatnet sweep`: a grid of runs, on this machine or on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.live import Live
+from rich.table import Table
+
+from quatnet.cli import options
+from quatnet.cli.console import Output, share, weights_left
+from quatnet.errors import RunError
+from quatnet.experiment import Compute
+from quatnet.runs import RoundResult
+from quatnet.sweep import Standing, jobs_of, run_jobs, standing
+from quatnet.sweep.grid import LISTS, read
+from quatnet.training import Phase
+
+REPLACED = ("quaternion", "dataset", "seed", "init", "protocol", "threads")
+"""Options of train and prune that a sweep has lists of, or another default for."""
+
+STATES = ("finished", "begun", "new", "failed", "damaged")
+ON_TOP = ("begun", "failed", "damaged", "new", "finished")
+OTHER_LINES = 6
+"""Lines of the window that are not rows of the table."""
+
+
+@click.command()
+@click.argument("grid", metavar="[GRID]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--arch", "list_arch", metavar="A,B", help="Architectures (quatnet models).")
+@click.option("--algebra", "list_algebra", metavar="A,B", help="real, quaternion.  [default: both]")
+@click.option("--dataset", "list_dataset", metavar="A,B", help="Names or paths.  [default: mnist-mini or shapes]")
+@click.option("--seeds", "list_seeds", metavar="0-4,7", help="One run for each.  [default: 0]")
+@click.option("--protocol", "list_protocol", metavar="A,B", help="imp, paper, finetune, reinit, or none: only train.")
+@click.option("--init", "list_init", metavar="A,B", help="Initial weights: paper, he, glorot.  [default: paper]")
+@options.pruning_options
+@options.training_options
+@options.compute_options
+@click.option(
+    "--threads", "threads_each", type=click.IntRange(min=1), default=1, show_default=True, help="Of every run."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: as many as it has cores]"
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT, instead."
+)
+@click.option("--dry-run", is_flag=True, help="Only list the runs and how far they are.")
+@options.data_dir_option
+@options.runs_dir_option
+@options.json_option
+@options.quiet_option
+def sweep(
+    grid: Path | None,
+    device: str,
+    conv: str,
+    threads_each: int,
+    workers: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    data_dir: Path,
+    runs_dir: Path,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train and prune a grid of networks.
+
+    GRID is a TOML file; its keys are the options below without their dashes. Options that are given as well replace
+    them. There is one run per combination of the lists. The same command again goes on, or shows what there is.
+
+    \b
+    Examples: quatnet sweep --arch lenet-12 --seeds 0-4
+              quatnet sweep grid.toml --dry-run
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    lists = {key: settings.pop(f"list_{key}") for key in LISTS}
+    given = {key: value if key == "seeds" else value.split(",") for key, value in lists.items() if value is not None}
+    given |= {name.replace("_", "-"): value for name, value in options.given(settings).items()}
+    jobs = jobs_of({**(read(grid) if grid else {}), **given})
+    standings = [standing(job, runs_dir) for job in jobs]
+    output.say(f"{_count(standings)}, in {runs_dir}")
+    if not dry_run:
+        with Screen(output, standings) as screen:
+            standings = run_jobs(
+                jobs,
+                runs_dir=runs_dir,
+                data_dir=data_dir,
+                compute=Compute(device, conv, threads_each),
+                workers=workers,
+                scheduler=scheduler,
+                follow=screen.follow,
+            )
+    output.say()
+    output.table(
+        ["run", "state", "dense", "last", "weights left"],
+        [[s.path.name, _state(s), *_numbers(s.results)] for s in standings],
+    )
+    output.say()
+    output.say(_count(standings))
+    output.finish({"runs": [_row(s) for s in standings]})
+    exit_if_failed(standings)
+
+
+sweep.params = [parameter for parameter in sweep.params if parameter.name not in REPLACED]
+
+
+def exit_if_failed(standings: Sequence[Standing]) -> None:
+    """End the command with exit code 1 and a line per run that has failed, if any has."""
+    failed = [s for s in standings if s.state == "failed"]
+    for s in failed:
+        click.echo(f"Error: {s.path}: {s.error}", err=True)
+    if failed:
+        raise click.exceptions.Exit(RunError.exit_code)
+
+
+class Screen:
+    """All runs at once: a table on a terminal, elsewhere a line per finished round and per run that has ended."""
+
+    def __init__(self, output: Output, standings: Sequence[Standing]) -> None:
+        self._output = output
+        self._before = {s.job: s for s in standings}
+        shown = output.console.is_terminal and not output.console.quiet
+        self._live = Live(console=output.console, transient=True, auto_refresh=False) if shown else None
+
+    def __enter__(self) -> Screen:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def follow(self, standings: Sequence[Standing]) -> None:
+        """Show how far all runs are."""
+        if self._live:
+            self._live.update(self._table(standings), refresh=True)
+        for now in standings:
+            before = self._before[now.job]
+            if now is not before and not self._live:
+                self._lines(before, now)
+            self._before[now.job] = now
+
+    def _lines(self, before: Standing, now: Standing) -> None:
+        name = now.path.name
+        for phase, old, new in (("search ", before.searched, now.searched), ("", before.results, now.results)):
+            for r in new[len(old) :]:
+                left = weights_left(r.weights_left, now.results[0].weights_left)
+                self._output.say(f"{name}  {phase}round {_of(now, r.round)}  accuracy {r.accuracy:.2f} %  {left}")
+        if now.state != before.state and now.state in ("finished", "failed"):
+            self._output.say(f"{name}  {now.state}" + (f": {now.error}" if now.error else ""))
+
+    def _table(self, standings: Sequence[Standing]) -> Table:
+        table = Table("run", "state", "epoch", "dense", "last", "weights left", box=None, caption=_count(standings))
+        rows = sorted(standings, key=lambda s: ON_TOP.index(s.state))
+        for s in rows[: max(1, self._output.console.height - OTHER_LINES)]:
+            epoch = f"{s.epoch}/{s.job.train.epochs}" if s.state == "begun" else "-"
+            table.add_row(s.path.name, _state(s), epoch, *_numbers(s.results))
+        return table
+
+
+def _count(standings: Sequence[Standing]) -> str:
+    states = Counter(s.state for s in standings)
+    total = f"{len(standings)} run" + "s" * (len(standings) != 1)
+    return f"{total}: {', '.join(f'{states[state]} {state}' for state in STATES if states[state])}"
+
+
+def _state(s: Standing) -> str:
+    """Say how far a run is."""
+    if s.state != "begun":
+        return s.state
+    if s.position is None:
+        return "begun"
+    phase = "search " if s.position.phase is Phase.SEARCH else ""
+    return f"begun, {phase}round {_of(s, s.position.round)}"
+
+
+def _of(s: Standing, round: int) -> str:
+    return f"{round}/{s.job.prune.rounds}" if s.job.prune else str(round)
+
+
+def _numbers(results: Sequence[RoundResult]) -> list[str]:
+    if not results:
+        return ["-", "-", "-"]
+    return [f"{results[0].accuracy:.2f} %", f"{results[-1].accuracy:.2f} %", share(results[-1].weights_left)]
+
+
+def _row(s: Standing) -> dict[str, Any]:
+    """Return the JSON object of a run."""
+    train, prune = s.job.train, s.job.prune
+    row: dict[str, Any] = {
+        "run": str(s.path),
+        "state": s.state,
+        "arch": train.arch,
+        "algebra": train.algebra,
+        "dataset": train.dataset,
+        "protocol": prune.protocol if prune else None,
+        "init": train.init,
+        "seed": train.seed,
+    }
+    if s.results:
+        keys = ("round", "weights_left", "kept_weights", "accuracy")
+        row["rounds"] = [{key: getattr(result, key) for key in keys} for result in s.results]
+    if s.error:
+        row["error"] = s.error
+    return row
