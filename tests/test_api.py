@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import quatnet
-from quatnet import data, nn, pruning
+from quatnet import data, nn, pruning, sweep
 from quatnet.nn import layers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
@@ -29,6 +29,7 @@ EXPORTS = {
     nn: ["architectures", "assembly", "initializers", "layers", "losses", "models", "optimizers", "parameters"],
     data: ["Dataset", "augment", "default_data_dir", "entries", "fetch", "load", "normalize"],
     pruning: ["criteria", "lab", "lottery", "masks"],
+    sweep: ["Job", "Standing", "jobs_of", "run_jobs", "standing"],
     layers: [
         *("AppendGray", "Backward", "BatchNorm", "Conv2d", "Dense", "Flatten", "GlobalAveragePool", "Layer"),
         *("MaxPool2d", "Parallel", "PureReal", "QuaternionConv2d", "QuaternionDense", "QuaternionFlatten"),

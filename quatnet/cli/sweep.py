@@ -15,7 +15,9 @@ from quatnet.cli import options
 from quatnet.cli.console import Output, share, weights_left
 from quatnet.errors import RunError
 from quatnet.experiment import Compute
+from quatnet.nn.initializers import INITIALIZERS
 from quatnet.runs import RoundResult
+from quatnet.settings import PROTOCOLS
 from quatnet.sweep import Standing, jobs_of, run_jobs, standing
 from quatnet.sweep.grid import LISTS, read
 from quatnet.training import Phase
@@ -35,8 +37,12 @@ OTHER_LINES = 6
 @click.option("--algebra", "list_algebra", metavar="A,B", help="real, quaternion.  [default: both]")
 @click.option("--dataset", "list_dataset", metavar="A,B", help="Names or paths.  [default: mnist-mini or shapes]")
 @click.option("--seeds", "list_seeds", metavar="0-4,7", help="One run for each.  [default: 0]")
-@click.option("--protocol", "list_protocol", metavar="A,B", help="imp, paper, finetune, reinit, or none: only train.")
-@click.option("--init", "list_init", metavar="A,B", help="Initial weights: paper, he, glorot.  [default: paper]")
+@click.option(
+    "--protocol", "list_protocol", metavar="A,B", help=f"{', '.join(PROTOCOLS)}, or none: only train.  [default: imp]"
+)
+@click.option(
+    "--init", "list_init", metavar="A,B", help=f"Initial weights: {', '.join(INITIALIZERS)}.  [default: paper]"
+)
 @options.pruning_options
 @options.training_options
 @options.compute_options

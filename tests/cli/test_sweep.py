@@ -7,20 +7,23 @@ import shlex
 import signal
 import subprocess
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from rich.console import Console
 
 from quatnet.cli.console import Output
-from quatnet.cli.sweep import Screen
+from quatnet.cli.sweep import Screen, sweep
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.sweep import run, standing
+from quatnet.sweep.grid import KEYS
 from quatnet.training import Phase, Position
 from tests import sweeps
 from tests.cli.conftest import NETWORK, invoke
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes and locks are those of POSIX")
 TINY = (*NETWORK, "--rounds", 2, "--stop-below", 0)
+SETTINGS = (TrainSettings, PruneSettings)
 GRID = """
 arch = "lenet-12"
 algebra = "real"
@@ -95,6 +98,14 @@ def test_options_replace_the_keys_of_the_file(quatnet, grid):
         for protocol in (None, "paper")
         for algebra in ("real", "quaternion")
     ]
+
+
+def test_every_option_that_describes_a_run_of_prune_is_a_key_of_a_grid():
+    as_list = {"quaternion": "algebra", "seed": "seeds"}
+    given = [as_list.get(field.name, field.name.replace("_", "-")) for s in SETTINGS for field in fields(s)]
+    assert sorted(given) == sorted(KEYS)
+    options = {option for parameter in sweep.params for option in parameter.opts}
+    assert {f"--{key}" for key in KEYS} <= options
 
 
 def test_it_prints_a_line_per_round_of_every_run_and_a_table(quatnet, run):
@@ -188,7 +199,7 @@ def test_a_terminal_shows_all_runs_as_a_table_with_those_at_work_on_top(tmp_path
 @contextmanager
 def begun(diary, *arguments):
     """A sweep whose runs wait after each epoch; Ctrl-C works as on a terminal, wherever pytest was started."""
-    sweep = subprocess.Popen(
+    process = subprocess.Popen(
         sweeps.python("-m", "quatnet", "sweep", *arguments),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -196,19 +207,19 @@ def begun(diary, *arguments):
         env=diary.environment(hold=True),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    with sweep:
+    with process:
         try:
-            yield sweep
+            yield process
         finally:
-            sweep.kill()
+            process.kill()
 
 
 def test_ctrl_c_stops_all_runs_and_prints_the_command_that_goes_on(quatnet, grid, diary, tmp_path):
-    with begun(diary, grid, "--workers", "2") as sweep:
+    with begun(diary, grid, "--workers", "2") as process:
         working = sweeps.wait_for(lambda: len(p := diary.processes("epoch")) == 2 and p, "two runs at work")
-        sweep.send_signal(signal.SIGINT)
-        *_, message = sweep.communicate(timeout=sweeps.PATIENCE)[1].splitlines()
-    assert sweep.returncode == 130
+        process.send_signal(signal.SIGINT)
+        *_, message = process.communicate(timeout=sweeps.PATIENCE)[1].splitlines()
+    assert process.returncode == 130
     assert not any(map(sweeps.is_alive, working))
     assert message == (
         "Interrupted; the last finished epoch is saved; to go on: python -m quatnet sweep grid.toml --workers 2"
@@ -221,8 +232,8 @@ def test_ctrl_c_stops_all_runs_and_prints_the_command_that_goes_on(quatnet, grid
 
 
 def test_when_the_sweep_is_killed_its_runs_stop(grid, diary):
-    with begun(diary, grid, "--workers", "1") as sweep:
+    with begun(diary, grid, "--workers", "1") as process:
         (working,) = sweeps.wait_for(lambda: diary.processes("epoch"), "a run at work")
-        sweep.kill()
+        process.kill()
     sweeps.wait_for(lambda: not sweeps.is_alive(working), "the end of the run")
     assert len(diary.count("epoch")) == 1
