@@ -125,12 +125,17 @@ class Run:
         initial: dict[str, np.ndarray],
         environment: dict[str, Any],
     ) -> Run:
-        """Make a new run folder; config.json is written last and makes it a run."""
+        """Make a new run folder; config.json is written last and makes it a run.
+
+        A run that another process has made meanwhile stays as it is.
+        """
         path.mkdir(parents=True, exist_ok=True)
-        write_npz(path / "initial.npz", initial)
-        write_json(path / "environment.json", environment)
-        config = {"schema": SCHEMA, "train": asdict(train), "prune": None, "data": asdict(data)}
-        write_json(path / "config.json", config)
+        with _locked(path):
+            if not (path / "config.json").is_file():
+                write_npz(path / "initial.npz", initial)
+                write_json(path / "environment.json", environment)
+                config = {"schema": SCHEMA, "train": asdict(train), "prune": None, "data": asdict(data)}
+                write_json(path / "config.json", config)
         return cls(path)
 
     def check_prune_settings(self, prune: PruneSettings) -> None:
@@ -157,15 +162,7 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second process out of the folder (where the system has advisory locks)."""
-        with (self.path / ".lock").open("a") as file:
-            try:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:  # pragma: no cover
-                pass
-            except OSError:
-                raise UsageError(f"{self.path} is in use by another process") from None
+        with _locked(self.path):
             yield
 
     def check_data(self, data: DataDescription) -> None:
@@ -353,3 +350,18 @@ def _epoch(result: EpochResult | None) -> dict[str, Any]:
 def _last_active(path: Path) -> float:
     files = (path / "config.json", path / "checkpoint.npz")
     return max(os.stat(file).st_mtime for file in files if file.exists())
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder, where the system has advisory locks; a UsageError if it is held elsewhere."""
+    with (folder / ".lock").open("a") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # pragma: no cover
+            pass
+        except BlockingIOError:
+            raise UsageError(f"{folder} is in use by another process") from None
+        yield

@@ -1,6 +1,7 @@
 """The run folder: names, atomic order of writes, checksums, and an error in one line for everything damaged."""
 
 import hashlib
+import errno
 import json
 import os
 import subprocess
@@ -565,6 +566,29 @@ def test_the_lock_is_released_even_after_a_failure(run):
     with pytest.raises(ZeroDivisionError), run.locked():
         _ = 1 / 0
     assert locked_elsewhere(run.path) == (0, "locked")
+
+
+def test_a_run_that_was_made_meanwhile_stays_as_it_is(run):
+    before = (run.path / "config.json").read_bytes()
+    again = Run.create(run.path, run.train_settings, run.data, {"other": np.zeros(1)}, {"other": "machine"})
+    assert (run.path / "config.json").read_bytes() == before
+    assert "other" not in again.initial()
+
+
+def test_a_run_is_not_made_while_another_process_makes_it(run, tmp_path):
+    (run.path / "config.json").rename(tmp_path / "config.json")
+    with run.locked(), pytest.raises(QuatnetError, match="in use by another process"):
+        Run.create(run.path, run.train_settings, run.data, run.initial(), {})
+    assert not (run.path / "config.json").exists()
+
+
+def test_a_file_system_without_locks_is_not_called_in_use(run, monkeypatch):
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="No locks available"), run.locked():
+        pass
 
 
 def test_a_lock_within_one_process_is_kept_too(run):
