@@ -27,7 +27,9 @@ PAGES = sorted(
         ROOT / "docs" / "results" / "README.md",
     ]
 )
-EXECUTED = [ROOT / "docs" / f"{name}.md" for name in ("api", "cluster", "derivation", "design", "errata", "howto", "protocol")]
+EXECUTED = [
+    ROOT / "docs" / f"{name}.md" for name in ("api", "cluster", "derivation", "design", "errata", "howto", "protocol")
+]
 EXCERPT = re.compile(r"quatnet/[\w/]+\.py")
 NOT_EXECUTED = "not executed: "
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -1,7 +1,7 @@
 """The run folder: names, atomic order of writes, checksums, and an error in one line for everything damaged."""
 
-import hashlib
 import errno
+import hashlib
 import json
 import os
 import subprocess

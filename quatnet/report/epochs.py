@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from quatnet.report import paper, statistics
-from quatnet.report.figures import COLOURS
+from quatnet.report.figures import BEHIND, COLOURS
 from quatnet.runs import Run
 from quatnet.training import Phase
 
@@ -48,9 +47,7 @@ def save_epochs(path: Path, curves: Mapping[str, EpochCurve], figure: str, value
     FigureCanvasAgg(drawing)
     axes = drawing.add_subplot()
     for algebra, theirs in paper.epochs(figure).items():
-        style: dict[str, Any] = {"alpha": 0.45, "linestyle": "--", "linewidth": 1, "elinewidth": 1, "capsize": 2, "zorder": 1}
-        label = f"{algebra}, Figure {figure}"
-        axes.errorbar(*theirs, color=COLOURS[algebra], label=label, **style)
+        axes.errorbar(*theirs, color=COLOURS[algebra], label=f"{algebra}, Figure {figure}", **BEHIND)
     for algebra, curve in curves.items():
         axes.plot(curve.epochs, curve.mean, marker=".", color=COLOURS[algebra], label=algebra)
         if curve.deviation is not None:

@@ -15,6 +15,10 @@ from quatnet.report.svg import tick_text
 from quatnet.runs import RoundResult
 
 COLOURS = {"real": "#b5482a", "quaternion": "#2a5fb5"}
+BEHIND: dict[str, Any] = {
+    "alpha": 0.45, "linestyle": "--", "linewidth": 1, "elinewidth": 1, "capsize": 2, "zorder": 1,
+}  # fmt: skip
+"""How the paper's curves look."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,7 @@ def _draw(axes: Any, title: str, series: Sequence[Series]) -> None:
     for line in series:
         colour, x, y = COLOURS[line.algebra], line.weights_left, line.accuracy
         if line.bars is not None:
-            behind = {"alpha": 0.45, "linestyle": "--", "linewidth": 1, "elinewidth": 1, "capsize": 2}
-            axes.errorbar(x, y, line.bars, color=colour, label=line.label, zorder=1, **behind)
+            axes.errorbar(x, y, line.bars, color=colour, label=line.label, **BEHIND)
             continue
         axes.plot(x, y, marker="o", markersize=4, color=colour, label=line.label)
         if line.band is not None:
