@@ -8,7 +8,7 @@ import numpy as np
 
 from quatnet import build
 from quatnet.data import load
-from quatnet.nn import parameters as kept
+from quatnet.nn import parameters
 from quatnet.nn.architectures import Architecture
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.models import Network
@@ -58,9 +58,11 @@ def _network(arch: Architecture, quaternion: bool, threads: int, shape: tuple[in
 
 def _set_mask_without_list(network: Network, mask: np.ndarray) -> None:
     """Mask a network as if its weights left were never few."""
-    few, kept.FEW = kept.FEW, 0.0
-    network.parameters.set_mask(mask)
-    kept.FEW = few
+    few, parameters.FEW = parameters.FEW, 0.0
+    try:
+        network.parameters.set_mask(mask)
+    finally:
+        parameters.FEW = few
 
 
 def _step(network: Network, optimizer: Adam, images: np.ndarray) -> None:

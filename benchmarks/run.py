@@ -18,7 +18,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -183,9 +185,36 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def limit_openblas(threads: int) -> object:
-    """Limit NumPy's BLAS, and not PyTorch's, until the returned object is deleted."""
+def limit_openblas(threads: int) -> AbstractContextManager[object]:
+    """Limit NumPy's BLAS, and not PyTorch's, inside a `with` block."""
     return threadpoolctl.ThreadpoolController().select(internal_api="openblas").limit(limits=threads)
+
+
+def measure(arch: Architecture, threads: int, seconds: float) -> dict[str, Any]:
+    """Return all that is measured of an architecture."""
+    import rounds
+
+    result: dict[str, Any] = {}
+    with limit_openblas(1 if arch.blocks else threads):
+        print(f"{arch.name}: training", flush=True)
+        training = summary(take_turns(steps_of(arch, threads), seconds), PAIRS)
+        result["training"] = {**training, "gflop": round(step_gflop(arch), 3)}
+        result["inference"] = {}
+        for batch in (1, 64, 1000):
+            print(f"{arch.name}: inference, batch {batch}", flush=True)
+            times = take_turns(predictions_of(arch, batch, threads), seconds / 5)
+            result["inference"][str(batch)] = summary(times, PAIRS)
+    print(f"{arch.name}: memory", flush=True)
+    variants = ("real", "quaternion", "torch real", "torch quaternion, expanded")
+    result["memory_mb"] = {variant: round(memory(arch.name, variant, threads), 1) for variant in variants}
+    if arch.name in PRUNED:
+        print(f"{arch.name}: pruning", flush=True)
+        with limit_openblas(1):
+            result["rounds"] = {
+                algebra: rounds.measure(arch, algebra == "quaternion", threads if arch.blocks else 1, take_turns)
+                for algebra in ("real", "quaternion")
+            }
+    return result
 
 
 def main() -> None:
@@ -198,12 +227,11 @@ def main() -> None:
     args = parser.parse_args()
     if args.memory_of:
         name, variant = args.memory_of
-        limit_openblas(args.threads if name.startswith("lenet") else 1)
-        print(measure_memory(ARCHITECTURES[name], variant, args.threads))
+        with limit_openblas(args.threads if name.startswith("lenet") else 1):
+            print(measure_memory(ARCHITECTURES[name], variant, args.threads))
         return
 
     import report
-    import rounds
     import torch
 
     torch.set_num_threads(args.threads)
@@ -216,29 +244,7 @@ def main() -> None:
         "gemm_gflops": round(gemm_peak(), 1),
     }
     for name in args.only or ARCHS:
-        arch = ARCHITECTURES[name]
-        limit = limit_openblas(1 if arch.blocks else args.threads)
-        print(f"{name}: training", flush=True)
-        result = {"training": summary(take_turns(steps_of(arch, args.threads), args.seconds), PAIRS), "inference": {}}
-        result["training"]["gflop"] = round(step_gflop(arch), 3)
-        for batch in (1, 64, 1000):
-            print(f"{name}: inference, batch {batch}", flush=True)
-            times = take_turns(predictions_of(arch, batch, args.threads), args.seconds / 5)
-            result["inference"][str(batch)] = summary(times, PAIRS)
-        print(f"{name}: memory", flush=True)
-        variants = ("real", "quaternion", "torch real", "torch quaternion, expanded")
-        result["memory_mb"] = {variant: round(memory(name, variant, args.threads), 1) for variant in variants}
-        if name in PRUNED:
-            print(f"{name}: pruning", flush=True)
-            threads = args.threads if arch.blocks else 1
-            limit_rounds = limit_openblas(1)
-            result["rounds"] = {
-                algebra: rounds.measure(arch, algebra == "quaternion", threads, take_turns)
-                for algebra in ("real", "quaternion")
-            }
-            del limit_rounds
-        results[name] = result
-        del limit
+        results[name] = measure(ARCHITECTURES[name], args.threads, args.seconds)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     report.write(results)

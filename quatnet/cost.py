@@ -30,11 +30,10 @@ DENSE = Position(Phase.ROUNDS, 0)
 
 @dataclass(frozen=True)
 class Cost:
-    """The epochs of a run, the steps and images of one, and the seconds that this machine needs for an epoch."""
+    """The epochs of a run, the steps of one, and the seconds that this machine needs for an epoch."""
 
     epochs: int
     steps: int
-    images: int
     epoch_seconds: float
 
     @property
@@ -45,24 +44,24 @@ class Cost:
 
 def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset, compute: Compute) -> Cost:
     """Time a few steps, and a batch of the evaluation; `dataset` is the whole one, before any cut."""
-    images = min(train.train_size or len(dataset.y_train), len(dataset.y_train)) - train.validation_size
-    tests = min(train.test_size or len(dataset.y_test), len(dataset.y_test)) + train.validation_size
-    steps = math.ceil(images / train.batch_size)
-    timed = min(steps, TIMED_STEPS)
+    whole = TrainingData.cut(dataset, train)
+    images, held_out = len(whole.dataset.y_train), 0 if whole.y_validation is None else len(whole.y_validation)
     few = replace(
         train,
-        train_size=min(images, timed * train.batch_size),
-        test_size=min(len(dataset.y_test), EVALUATION_BATCH),
+        train_size=min(images, max(dataset.classes, TIMED_STEPS * train.batch_size)),
+        test_size=min(len(whole.dataset.y_test), max(dataset.classes, EVALUATION_BATCH)),
         validation_size=0,
         patience=0,
     )
-    cut = TrainingData.cut(dataset, few).dataset
+    cut = TrainingData.cut(whole.dataset, few).dataset
+    steps, timed = (math.ceil(n / train.batch_size) for n in (images, len(cut.y_train)))
     network = network_for(train, DataDescription.of(TrainingData(cut)), compute)
     optimizer = make_optimizer(network, train)
     with network.limit_blas():
         step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
         image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
-    return Cost(train.epochs * trainings(prune), steps, images, steps * step + tests * image)
+    epoch = steps * step + (len(whole.dataset.y_test) + held_out) * image
+    return Cost(train.epochs * trainings(prune), steps, epoch)
 
 
 def trainings(prune: PruneSettings | None) -> int:

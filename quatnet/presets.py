@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quatnet.data.descriptions import DESCRIPTIONS
+from quatnet.errors import UsageError
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.sweep import Job
 
@@ -49,14 +50,28 @@ class Preset:
     curve: str
     variants: tuple[Variant, ...]
 
+    @property
+    def name(self) -> str:
+        """What it is called in text."""
+        return f"Figure {self.figure}" if self.figure[0].isdigit() and "-" not in self.figure else self.figure
+
     def jobs(self, seeds: int, scale: str, training: dict[str, Any], pruning: dict[str, Any]) -> list[Job]:
-        """Return a job per variant and seed, with given settings on top; a UsageError for one out of range."""
-        images = DESCRIPTIONS[self.dataset].train_images
-        scaled = {} if scale == "full" else {"train_size": images // SCALES[scale]}
+        """Return a job per variant and seed, with given settings on top.
+
+        Raises UsageError for a setting that is out of range, or in which the networks are to differ.
+        """
+        for name in (*training, *pruning):
+            if len({{**v.training, **v.pruning}.get(name) for v in self.variants}) > 1:
+                raise UsageError(f"--{name.replace('_', '-')}: the networks of {self.figure} differ in it")
+        if scale != "full" and "dataset" in training:
+            raise UsageError(f"--scale {scale}: a part of the paper's data; with --dataset give --train-size")
+        scaled = {} if scale == "full" else {"train_size": DESCRIPTIONS[self.dataset].train_images // SCALES[scale]}
         jobs = []
         for seed in range(seeds):
             for variant in self.variants:
                 settings = {"dataset": self.dataset, "seed": seed, **variant.training, **scaled, **training}
+                if "validation_size" in variant.training:
+                    settings["validation_size"] //= SCALES[scale]
                 quaternion = settings.pop("quaternion")
                 train = TrainSettings.for_architecture(self.arch, quaternion, **settings)
                 train = replace(train, epochs=train.epochs * variant.longer)
@@ -101,7 +116,7 @@ def _ablations(arch: str, dataset: str, *, thin: float) -> Preset:
         *_algebras("protocol of the paper", protocol="paper"),
         *_algebras("trained three times as long", longer=3),
     )
-    return Preset(f"ablations-{arch}", "Is it the algebra?", arch, dataset, "pruning", variants)
+    return Preset(f"ablations-{arch}", "is it the algebra?", arch, dataset, "pruning", variants)
 
 
 PANELS = {

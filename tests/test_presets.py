@@ -97,3 +97,19 @@ def test_the_thin_network_has_as_many_parameters_as_the_quaternion_one_within_5_
         sum(count_parameters(preset.arch, algebra, shape, 10, w)) for algebra, w in ((False, width), (True, 1.0))
     )
     assert 0.95 < thin / quaternion < 1.05
+
+
+def test_a_setting_in_which_the_networks_are_to_differ_cannot_be_given():
+    with pytest.raises(UsageError, match="--protocol: the networks of ablations-lenet-12 differ in it"):
+        jobs_of("ablations-lenet-12", pruning={"protocol": "paper"})
+
+
+@pytest.mark.parametrize("scale", ["full", "half", "tenth"])
+def test_early_stopping_leaves_most_images_for_training_at_every_scale(scale):
+    for job in jobs_of("6", scale=scale):
+        assert job.train.validation_size * 10 == (job.train.train_size or 50_000)
+
+
+def test_a_scale_is_a_part_of_the_papers_data():
+    with pytest.raises(UsageError, match="--scale half: a part of the paper's data"):
+        jobs_of("5b", scale="half", training={"dataset": "shapes"})

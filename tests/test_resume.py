@@ -32,6 +32,8 @@ EXPERIMENTS = {
         {"protocol": "paper"},
     ),
     "augmented colour images": ({"augment": True}, {"protocol": "imp"}),
+    "imp to few weights": ({}, {"protocol": "imp", "amount": 0.7, "rounds": 4}),
+    "paper to few weights": ({}, {"protocol": "paper", "amount": 0.7, "rounds": 4}),
     "stopped early": ({}, {"protocol": "imp", "rounds": 4, "stop_below": 99}),
 }
 

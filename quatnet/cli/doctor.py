@@ -6,6 +6,7 @@ from importlib import util
 from typing import Any
 
 import click
+import numpy as np
 
 from quatnet.backend import gpu_problem, select
 from quatnet.cli import options
@@ -37,8 +38,8 @@ def doctor(device: str, as_json: bool, quiet: bool) -> None:
     Example: quatnet doctor --device gpu
     """
     output = Output(as_json=as_json, quiet=quiet)
-    on_gpu = select(device).__name__ != "numpy"
-    device = device if on_gpu and device != "auto" else "gpu" if on_gpu else "cpu"
+    if device == "auto":
+        device = "cpu" if select(device) is np else "gpu"
     environment = describe(device=device, conv="auto", threads=1)
     problem = gpu_problem()
     for name, value in _facts(environment).items():

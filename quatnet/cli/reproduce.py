@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from quatnet.presets import PRESETS, SCALES, Preset
 from quatnet.report import ablations, epochs, paper
 from quatnet.runs import Run
 from quatnet.settings import PROTOCOLS
-from quatnet.sweep import Job, Standing, run_jobs, standing
+from quatnet.sweep import Job, run_jobs, standing
+from quatnet.sweep.local import at_once
+from quatnet.sweep.run import check
 
 PRUNING = ("protocol", "rounds", "amount")
 
@@ -40,6 +42,7 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]")
 @click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]")
 @options.compute_options
+@click.option("--threads", "threads_each", type=click.IntRange(min=1), help="Threads of each run.  [default: 1]")
 @click.option("--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: its cores]")
 @click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
@@ -56,7 +59,7 @@ def reproduce(
     scale: str,
     device: str,
     conv: str,
-    threads: int | None,
+    threads_each: int | None,
     workers: int | None,
     scheduler: str | None,
     dry_run: bool,
@@ -80,11 +83,13 @@ def reproduce(
     preset, chosen = PRESETS[figure], options.given(given)
     pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)
-    compute = Compute(device, conv, threads)
-    at_once = workers or os.cpu_count() or 1
-    output.say(f"Figure {preset.figure}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
-    _say_cost(output, jobs, [standing(job, runs_dir) for job in jobs], compute, data_dir, at_once)
+    compute = Compute(device, conv, threads_each)
+    check(jobs, workers, scheduler)
+    output.say(f"{preset.name}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
+    todo = [job for job in jobs if standing(job, runs_dir).state != "finished"]
+    seconds = _say_cost(output, todo, compute, data_dir, 1 if scheduler else workers)
     if dry_run:
+        output.finish({"runs": len(jobs), "to_do": len(todo), "seconds": seconds})
         return
     with Screen(output, [standing(job, runs_dir) for job in jobs]) as screen:
         standings = run_jobs(
@@ -110,35 +115,31 @@ def reproduce(
         ctx.invoke(report, runs=paths, figure=of_paper, html=page, **kept)
 
 
-def _say_cost(
-    output: Output,
-    jobs: Sequence[Job],
-    standings: Sequence[Standing],
-    compute: Compute,
-    data_dir: Path,
-    at_once: int,
-) -> None:
-    """Say what is left to do: measured once per network, with one thread a run."""
-    todo = [job for job, s in zip(jobs, standings, strict=True) if s.state != "finished"]
+reproduce.params = [parameter for parameter in reproduce.params if parameter.name != "threads"]
+
+
+def _say_cost(output: Output, todo: Sequence[Job], compute: Compute, data_dir: Path, workers: int | None) -> float:
+    """Say how much is left to do, measured once per network, and return the seconds that it takes at most."""
     if not todo:
         output.say("all runs are finished")
-        return
-    dataset = load(todo[0].train.dataset, data_dir=data_dir)
-    alone = Compute(compute.device, compute.conv, compute.threads or 1)
+        return 0.0
+    dataset, threads = load(todo[0].train.dataset, data_dir=data_dir), compute.threads or 1
     costs: dict[tuple[object, ...], Cost] = {}
-    seconds = 0.0
+    total = 0.0
     for job in todo:
         train, prune = job.train, job.prune
         key = (train.quaternion, train.width, train.epochs, prune.protocol if prune else None)
         if key not in costs:
-            costs[key] = measure(train, prune, dataset, alone)
-        seconds += costs[key].seconds
-    first = next(iter(costs.values()))
+            costs[key] = measure(train, prune, dataset, replace(compute, threads=threads))
+        total += costs[key].seconds
+    first, together = next(iter(costs.values())), at_once(len(todo), workers, threads)
+    longest = max(cost.epochs for cost in costs.values())
     output.say(
-        f"{len(todo)} runs to do, up to {max(c.epochs for c in costs.values())} epochs of {first.steps} steps each;"
+        f"{len(todo)} runs to do, up to {longest} epochs a run, {first.steps} steps an epoch;"
         f" {first.epoch_seconds:.2g} s an epoch here ({todo[0].train.algebra}, dense):"
-        f" at most about {_duration(seconds / min(at_once, len(todo)))} with {min(at_once, len(todo))} at once"
+        f" at most about {_duration(total / together)} with {together} at once"
     )
+    return total / together
 
 
 def _duration(seconds: float) -> str:
@@ -180,6 +181,8 @@ def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path
         variant.label: [run.results() for run in runs[index::count]] for index, variant in enumerate(preset.variants)
     }
     table = {label: ablations.at_levels(of_seed) for label, of_seed in trials.items()}
+    output.say("test accuracy in %, mean and deviation over the seeds, by weights left in % of the real network,")
+    output.say("interpolated between the rounds; -: the rounds do not reach there")
     output.table(
         ["weights left", *(f"{level:.3g} %" for level in ablations.LEVELS)],
         [[label, *map(_cell, cells)] for label, cells in table.items()],

@@ -14,7 +14,7 @@ from quatnet.runs import RoundResult, Run
 def parameters(run: Run) -> int:
     """Return the number of parameters of the run's network, dense."""
     train, classes = run.train_settings, len(run.data.class_names)
-    return sum(count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width))
+    return sum(count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm))
 
 
 def dense_percent(run: Run) -> float:

@@ -20,6 +20,7 @@ from quatnet.runs import RoundResult
 from quatnet.settings import PROTOCOLS
 from quatnet.sweep import Standing, jobs_of, run_jobs, standing
 from quatnet.sweep.grid import LISTS, read
+from quatnet.sweep.run import check
 from quatnet.training import Phase
 
 REPLACED = ("quaternion", "dataset", "seed", "init", "protocol", "threads")
@@ -88,6 +89,7 @@ def sweep(
     given = {key: value if key == "seeds" else value.split(",") for key, value in lists.items() if value is not None}
     given |= {name.replace("_", "-"): value for name, value in options.given(settings).items()}
     jobs = jobs_of({**(read(grid) if grid else {}), **given})
+    check(jobs, workers, scheduler)
     standings = [standing(job, runs_dir) for job in jobs]
     output.say(f"{_count(standings)}, in {runs_dir}")
     if not dry_run:

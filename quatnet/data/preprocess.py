@@ -40,7 +40,7 @@ class Normalizer:
         dtype: DTypeLike,
         xp: ModuleType,
     ) -> None:
-        scale = 255.0 if pixel == np.uint8 else 1.0
+        scale = 255.0 if np.dtype(pixel) == np.uint8 else 1.0
         h, w, _ = shape
         self.dtype = np.dtype(dtype)
         # One row of constants per image: an inner loop over c = 3 channels alone would be ten times slower.

@@ -76,14 +76,16 @@ def speed_up_dense_layers(network: Sequential, threads: Threads) -> None:
 def share_among_threads(network: Sequential, threads: Threads) -> Sequential:
     """Return the network with the layers before the flattening on all threads; `network` itself for a single thread.
 
-    Batch normalisation needs the whole batch: where there is one, the layers are shared one by one.
+    Batch normalisation needs the whole batch: where there is one, or nothing is flattened, the layers are shared one by
+    one.
     """
     if threads.count == 1:
         return network
-    if any(isinstance(layer, BatchNorm) for layer in network.leaves()):
-        return Sequential({name: _shared(layer, threads) for name, layer in network.layers.items()})
     named = list(network.layers.items())
-    flatten = next(k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten))
+    flattens = [k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten)]
+    if not flattens or any(isinstance(layer, BatchNorm) for layer in network.leaves()):
+        return Sequential({name: _shared(layer, threads) for name, layer in named})
+    flatten = flattens[0]
     trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
     return Sequential({"trunk": Parallel(trunk, threads), **rest})
 

@@ -87,10 +87,10 @@ def architecture(name: str) -> Architecture:
 
 
 def _scaled(neurons: int, width: float) -> int:
-    scaled = neurons * width
-    if scaled < 1 or scaled != int(scaled):
-        nearest = max(1, round(scaled)) / neurons
+    whole = max(1, round(neurons * width))
+    if abs(neurons * width - whole) > 1e-9 * neurons:
+        nearest = whole / neurons
         raise UsageError(
             f"--width: {width:g} given; a layer of {neurons} needs a whole number, the nearest: {nearest:g}"
         )
-    return int(scaled)
+    return whole

@@ -30,7 +30,8 @@ class Network:
     Attributes
     ----------
     layers : the layers by name, in order.
-    parameters : ordered mapping from `layer.weight` and `layer.bias` to `Parameter`.
+    parameters : ordered mapping from `layer.weight` and `layer.bias` (of a normalisation `layer.scale` and
+        `layer.shift`) to `Parameter`.
     statistics : the running statistics of batch normalisations, likewise; no optimizer sees them.
     input_shape, classes : (h, w, c) of one image, and the number of logits.
     threads : the threads that share the work of a conv net on the CPU.
@@ -188,10 +189,15 @@ def build(
 
 
 def count_parameters(
-    arch: str, quaternion: bool, input_shape: tuple[int, int, int], classes: int, width: float = 1.0
+    arch: str,
+    quaternion: bool,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    width: float = 1.0,
+    norm: str = "split",
 ) -> tuple[int, int]:
     """Return the numbers of weights and of biases of an architecture."""
-    layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion), input_shape, classes)
+    layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion, norm=norm), input_shape, classes)
     parameters = Sequential(layers).parameters
     weights = sum(p.size for p in parameters.values() if p.prunable)
     return weights, sum(p.size for p in parameters.values()) - weights

@@ -21,7 +21,7 @@ CHUNK = 1 << 17
 
 
 class Optimizer(ABC):
-    """State and update of one network's parameters; `step` reads the gradients and writes the values.
+    """State and update of one network's parameters; `step` writes the values, and may overwrite the gradients.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Optimizer(ABC):
 
     @property
     def moments(self) -> dict[str, Array]:
-        """Flat arrays like the parameters' values, by name."""
+        """Flat arrays like the parameters' values, by name: to be read, they may be copies."""
         if self._kept is None:
             return self._moments
         full = {name: np.zeros_like(self.parameters.value) for name in self._moments}

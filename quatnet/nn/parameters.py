@@ -24,7 +24,8 @@ class Parameter:
     Attributes
     ----------
     value, gradient : float arrays. A layer's backward pass overwrites the gradient.
-    mask : bool array, False where a weight has been pruned. Only `prunable` parameters (weights) lose entries.
+    mask : bool array, False where a weight has been pruned; read-only, `Parameters.set_mask` writes it. Only `prunable`
+        parameters (weights) lose entries.
     kept : on the CPU, where few entries are left, their positions in the flattened parameter; else None.
     """
 
@@ -45,6 +46,7 @@ class Parameter:
         """Return a parameter that shares value and mask and has a gradient of its own."""
         other = copy.copy(self)
         other.gradient = np.zeros_like(self.gradient)
+        other.kept = None  # it would not follow the mask
         return other
 
     def __repr__(self) -> str:
@@ -57,7 +59,7 @@ class Parameters(Mapping[str, Parameter]):
     Attributes
     ----------
     value, gradient : (size,) float arrays of `dtype`.
-    mask : (size,) bool array.
+    mask : (size,) bool array, read-only on the CPU; `set_mask` writes it.
     prunable : (size,) bool host array, True for every entry that pruning may remove.
     kept : on the CPU, where few entries are left, their positions in the flat arrays; else None.
     """
@@ -83,6 +85,8 @@ class Parameters(Mapping[str, Parameter]):
             parameter.value = self.value[part].reshape(parameter.shape)
             parameter.gradient = self.gradient[part].reshape(parameter.shape)
             parameter.mask = self.mask[part].reshape(parameter.shape)
+            parameter.kept = None
+        self._protect_masks(True)
 
     def __getitem__(self, name: str) -> Parameter:
         return self._named[name]
@@ -133,12 +137,21 @@ class Parameters(Mapping[str, Parameter]):
             raise ValueError(f"mask: {mask.dtype} {mask.shape} given; bool ({self.size},) is needed")
         if not mask[~self.prunable].all():
             raise ValueError("mask: a bias is masked; only weights can be pruned")
+        self._protect_masks(False)
         self.mask[...] = to_device(mask, self.xp)
+        self._protect_masks(True)
         self.value *= self.mask
         if self.xp is np:
             self.kept = _few_kept(mask)
             for name, parameter in self.items():
                 parameter.kept = _few_kept(mask[self._slices[name]])
+
+    def _protect_masks(self, protect: bool) -> None:
+        """On the CPU, let masks be written by `set_mask` only: what is derived from them has to follow."""
+        if self.xp is np:
+            self.mask.flags.writeable = not protect
+            for parameter in self.values():
+                parameter.mask.flags.writeable = not protect
 
     def count_kept(self) -> int:
         """Return how many weights remain; biases are not counted."""

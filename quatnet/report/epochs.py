@@ -41,6 +41,7 @@ def save_epochs(path: Path, curves: Mapping[str, EpochCurve], figure: str, value
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ImportError:
         return False
     drawing = Figure(figsize=(6.4, 4.2), layout="constrained")
@@ -53,6 +54,7 @@ def save_epochs(path: Path, curves: Mapping[str, EpochCurve], figure: str, value
         if curve.deviation is not None:
             band = curve.mean - curve.deviation, curve.mean + curve.deviation
             axes.fill_between(curve.epochs, *band, color=COLOURS[algebra], alpha=0.2, linewidth=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel(VALUES[value])
     axes.set_title(title, fontsize="medium")

@@ -89,8 +89,11 @@ def save_panels(path: Path, panels: Sequence[tuple[str, Sequence[Series]]], colu
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    for index, (title, series) in enumerate(panels, start=1):
-        _draw(figure.add_subplot(rows, columns, index), title, series)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for axes, (title, series) in zip(grid, panels, strict=False):
+        _draw(axes, title, series)
+    for axes in grid[len(panels) :]:
+        axes.remove()
     figure.savefig(path, dpi=150)
     return True
 

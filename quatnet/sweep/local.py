@@ -44,6 +44,11 @@ class Local:
             self._devices.put(device)
 
 
+def at_once(jobs: int, workers: int | None, threads: int) -> int:
+    """Return how many jobs this machine does at once: `workers`, or as many as its cores have threads for."""
+    return min(jobs, workers or max(1, cores() // threads))
+
+
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,7 +14,7 @@ from quatnet.errors import DataError, RunError, UsageError
 from quatnet.experiment import CPU, Compute
 from quatnet.sweep.cluster import connected
 from quatnet.sweep.jobs import Job, Standing, Watch
-from quatnet.sweep.local import Local, cores, devices
+from quatnet.sweep.local import Local, at_once, devices
 from quatnet.sweep.process import Outcome, Task
 
 FOLLOW_SECONDS = 0.5
@@ -64,7 +64,7 @@ def run_jobs(
     """
     runs_dir = Path(runs_dir)
     compute = replace(compute, threads=compute.threads or 1)
-    _check(jobs, workers, scheduler)
+    check(jobs, workers, scheduler)
     watch = Watch(jobs, runs_dir)
     standings = watch.look()
     follow(standings)
@@ -96,7 +96,7 @@ def run_jobs(
     return standings
 
 
-def _check(jobs: Sequence[Job], workers: int | None, scheduler: str | None) -> None:
+def check(jobs: Sequence[Job], workers: int | None, scheduler: str | None) -> None:
     """Raise a UsageError for what does not fit together."""
     if not jobs:
         raise UsageError("jobs: none given; at least one is needed")
@@ -121,7 +121,7 @@ def _check_data(jobs: Sequence[Job], data_dir: Path | None, *, elsewhere: bool) 
 
 
 def _this_machine(jobs: int, workers: int | None, compute: Compute) -> Local:
-    return Local(min(jobs, workers or max(1, cores() // (compute.threads or 1))), devices(compute.device))
+    return Local(at_once(jobs, workers, compute.threads or 1), devices(compute.device))
 
 
 def _task(job: Job, runs_dir: Path, data_dir: Path | None, compute: Compute) -> Task:

@@ -23,8 +23,11 @@ def test_a_dry_run_says_what_it_costs_and_starts_nothing(quatnet, tmp_path):
     text = quatnet("reproduce", "5b", *TINY, "--rounds", 3, "--dry-run")
     first, second = text.splitlines()
     assert first == "Figure 5b: pruning, lenet-12 on digits.npz, 10 runs"
-    assert second.startswith("10 runs to do, up to 14 epochs of 2 steps each;")
+    assert second.startswith("10 runs to do, up to 14 epochs a run, 2 steps an epoch;")
     assert not (tmp_path / "runs").exists()
+    values = quatnet.json("reproduce", "5b", *TINY, "--rounds", 3, "--dry-run")
+    assert (values["runs"], values["to_do"]) == (10, 10)
+    assert values["seconds"] > 0
 
 
 def test_a_figure_of_pruning_is_made_with_its_report_and_again_for_nothing(quatnet, tmp_path):

@@ -142,6 +142,12 @@ def test_a_thin_real_network_has_about_as_many_weights_as_a_quaternion_one():
         assert 0.95 < thin / quaternion < 1.05
 
 
+@pytest.mark.parametrize("width", [0.29, 0.07, 1.1])
+def test_a_width_that_floats_cannot_hold_is_whole_all_the_same(width):
+    layers = build("lenet", quaternion=False, input_shape=(8, 8, 1), classes=10, width=width).layers
+    assert (layers["fc1"].outputs, layers["fc2"].outputs) == (round(300 * width), round(100 * width))
+
+
 @pytest.mark.parametrize(("width", "nearest"), [(0.3, "0.333333"), (0.01, "0.0833333")])
 def test_a_width_that_gives_no_whole_number_of_neurons_names_the_nearest(width, nearest):
     with pytest.raises(UsageError, match=rf"--width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
@@ -157,6 +163,20 @@ def test_images_too_small_for_the_pools_are_an_error_that_says_so(quaternion):
 def test_pixels_that_do_not_split_into_four_blocks_name_the_nearest_two_numbers():
     with pytest.raises(UsageError, match=r"inputs: 729 given; a quaternion layer needs a multiple of 4.* 728 or 732"):
         build("lenet", quaternion=True, input_shape=(27, 27, 1), classes=10)
+
+
+def test_parameters_are_counted_with_the_normalisation_chosen():
+    for norm in ("split", "whitening", "scalar"):
+        network = build("resnet-20", quaternion=True, input_shape=CIFAR, classes=3, norm=norm)
+        assert sum(count_parameters("resnet-20", True, CIFAR, 3, norm=norm)) == network.parameters.size
+
+
+@pytest.mark.parametrize("quaternion", [False, True])
+def test_an_empty_batch_has_empty_logits(quaternion):
+    network = build("lenet-12", quaternion=quaternion, input_shape=(8, 8, 1), classes=10)
+    logits, backward = network.forward(np.zeros((0, 8, 8, 1), np.float32))
+    assert logits.shape == (0, 10)
+    assert backward(logits).shape == (0, 8, 8, 1)
 
 
 def test_a_real_network_takes_any_number_of_pixels():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from quatnet.nn import optimizers
-from quatnet.nn.layers import Dense
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.nn.parameters import Parameter, Parameters
 
@@ -187,23 +186,6 @@ def test_a_reset_optimizer_continues_like_a_new_one(make_optimizer):
     np.testing.assert_array_equal(
         train(optimizer, gradients(13, 5, seed=4)), train(make_optimizer(fresh), gradients(13, 5, seed=4))
     )
-
-
-@pytest.mark.parametrize("make", [Adam, lambda p: SGD(p, momentum=0.9, weight_decay=0.1)], ids=["adam", "sgd"])
-def test_a_mask_that_is_set_by_hand_holds_after_every_step(make):
-    layer = Dense(6, 5)
-    parameters = Parameters(layer.parameters, np.dtype(np.float64))
-    random = np.random.default_rng(0)
-    parameters.set_value(random.normal(size=parameters.size))
-    optimizer = make(parameters)
-    for step in range(6):
-        if step == 2:
-            layer.weight.mask[::2] = False
-        parameters.gradient[...] = random.normal(size=parameters.size)
-        optimizer.step(0.1)
-        if step >= 2:
-            assert (layer.weight.value[::2] == 0).all()
-            assert (layer.weight.value[1::2] != 0).all()
 
 
 def test_where_few_weights_are_left_their_updates_are_the_same_bit_for_bit(make_optimizer, monkeypatch):

@@ -29,9 +29,7 @@ def test_a_parameters_arrays_are_views_of_the_flat_arrays(parameters, array):
     for name, parameter in parameters.items():
         view = getattr(parameter, array)
         assert np.shares_memory(view, flat)
-        view[...] = 0
-        assert not flat[parameters.slice(name)].any()
-    assert not flat.any()
+        np.testing.assert_array_equal(view.ravel(), flat[parameters.slice(name)])
 
 
 def test_layers_see_what_is_written_into_the_flat_array():
@@ -186,3 +184,33 @@ def test_loading_other_names_or_shapes_is_an_error_that_changes_nothing(paramete
     with pytest.raises(ValueError, match=message):
         parameters.load(values)
     np.testing.assert_array_equal(parameters.value, np.arange(1.0, 18))
+
+
+def test_masks_are_written_by_set_mask_only(parameters):
+    for mask in (parameters.mask, *(parameter.mask for parameter in parameters.values())):
+        with pytest.raises(ValueError, match="read-only"):
+            mask[...] = False
+    parameters.set_mask(~parameters.prunable)
+    with pytest.raises(ValueError, match="read-only"):
+        parameters.mask[...] = True
+    assert not any(p.mask.any() for p in parameters.values() if p.prunable)
+
+
+def test_few_entries_left_are_listed_until_they_are_more(parameters, monkeypatch):
+    monkeypatch.setattr("quatnet.nn.parameters.FEW", 0.5)
+    mask = ~parameters.prunable
+    parameters.set_mask(mask)
+    np.testing.assert_array_equal(parameters.kept, np.flatnonzero(mask))
+    pruned = [parameter for parameter in parameters.values() if parameter.prunable]
+    assert all(parameter.kept.size == 0 for parameter in pruned)
+    assert pruned[0].replica().kept is None
+    parameters.set_mask(np.ones_like(mask))
+    assert parameters.kept is None
+    assert all(parameter.kept is None for parameter in parameters.values())
+
+
+def test_parameters_that_are_put_together_anew_have_nothing_pruned(parameters, monkeypatch):
+    monkeypatch.setattr("quatnet.nn.parameters.FEW", 0.5)
+    parameters.set_mask(~parameters.prunable)
+    again = Parameters(dict(parameters), parameters.dtype)
+    assert all(parameter.mask.all() and parameter.kept is None for parameter in again.values())

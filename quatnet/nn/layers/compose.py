@@ -114,3 +114,12 @@ class Parallel(Layer):
     def parameters(self) -> dict[str, Parameter]:
         """The layer's parameters; their gradients are the sums over the threads."""
         return self.replicas[0].parameters
+
+    @property
+    def state(self) -> dict[str, Parameter]:
+        """The layer's state."""
+        return self.replicas[0].state
+
+    def leaves(self) -> Iterator[Layer]:
+        """Yield the layer's leaves."""
+        yield from self.replicas[0].leaves()

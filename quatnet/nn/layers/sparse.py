@@ -20,7 +20,7 @@ from quatnet.nn.layers.stacked import Stacked
 from quatnet.nn.parameters import Parameter
 
 SPARSE_BELOW = 0.15
-"""Density of a weight below which y and dx go through CSR: measured, docs/performance.md."""
+"""Density of a weight below which y and dx go through CSR (docs/performance.md); it lies below parameters.FEW."""
 
 SAMPLED_BELOW = 0.03
 """Density below which dw does, too."""
@@ -45,7 +45,7 @@ class Pruned:
             self._csr = Csr(kept, weight.shape)
         if isinstance(dense, Direct):
             return self._multiply(self._csr, x, weight)
-        p, product_backward = self._multiply(self._csr, x.reshape(4 * len(x), -1), weight)
+        p, product_backward = self._multiply(self._csr, x.reshape(4 * len(x), weight.shape[1]), weight)
 
         def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
             dx: np.ndarray | None = product_backward(dense.spread(dy), inputs)

@@ -30,7 +30,7 @@ class Stacked:
     def forward(self, x: np.ndarray, weight: Parameter) -> tuple[np.ndarray, Backward]:
         """Return y (n, out) for x (n, in), w (4, in/4, out/4); backward writes dw and returns dx."""
         _, rows, columns = weight.shape
-        stack = x.reshape(-1, rows)
+        stack = x.reshape(4 * len(x), rows)
         w = weight.value.transpose(1, 0, 2).reshape(rows, 4 * columns)
 
         def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
@@ -49,13 +49,15 @@ class Stacked:
     def combine(self, p: np.ndarray) -> np.ndarray:
         """Return y (n, out) = S p, for the products p (4n, out)."""
         n, columns = len(p) // 4, p.shape[1] // 4
-        y: np.ndarray = np.matmul(self._table.astype(p.dtype), p.reshape(n, 16, columns)).reshape(n, -1)
+        y: np.ndarray = np.matmul(self._table.astype(p.dtype), p.reshape(n, 16, columns)).reshape(n, 4 * columns)
         return y
 
     def spread(self, dy: np.ndarray) -> np.ndarray:
         """Return dp (4n, out) = S' dy, for dy (n, out): the adjoint of `combine`."""
         n, columns = len(dy), dy.shape[1] // 4
-        dp: np.ndarray = np.matmul(self._table.T.astype(dy.dtype), dy.reshape(n, 4, columns)).reshape(4 * n, -1)
+        dp: np.ndarray = np.matmul(self._table.T.astype(dy.dtype), dy.reshape(n, 4, columns)).reshape(
+            4 * n, 4 * columns
+        )
         return dp
 
 

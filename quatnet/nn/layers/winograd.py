@@ -75,7 +75,7 @@ class Winograd:
 
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray) -> None:
         """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,) or None."""
-        if x[..., 0].size < FEWEST_PIXELS:
+        if _are_few(x):
             Im2col(3, 1, 1).forward(x, w, b, y)
             return
         u = self._transformed_kernel(w)
@@ -91,6 +91,8 @@ class Winograd:
         self, x: np.ndarray, w: np.ndarray, dy: np.ndarray, dx: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return dw (3, 3, in, out) and db (out,), and write dx (n, h, w, in) unless it is None."""
+        if _are_few(x):
+            return Im2col(3, 1, 1).backward(x, w, dy, dx)
         u = self._transformed_kernel(w)
         du, db = np.zeros_like(u), np.zeros_like(u[0, 0])
         for part in self._parts(x, dy, u):
@@ -182,6 +184,11 @@ class Winograd:
         image = positions * x.shape[1] * x.shape[2] * max(x.shape[3], y.shape[3]) * x.dtype.itemsize
         step = max(1, int(max(GROUP_BYTES, u.nbytes) / image))
         return (slice(start, start + step) for start in range(0, len(x), step))
+
+
+def _are_few(x: np.ndarray) -> bool:
+    """Say whether a batch has too few pixels for the transforms."""
+    return x[..., 0].size < FEWEST_PIXELS
 
 
 def _windows(x: np.ndarray, size: int, step: int) -> np.ndarray:
