@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from scipy import sparse
 
-from quatnet.backend import to_host
+from quatnet.backend import Array, array_module, sparse_to_device, to_host
 from quatnet.errors import RunError
 from quatnet.files import read_npz, write_npz
 from quatnet.nn.parameters import Parameter, Parameters
@@ -78,6 +79,10 @@ class Masks(Mapping[str, sparse.csr_array]):
         """Return the masks as bool arrays in the shapes of the weights."""
         return {name: matrix.toarray().reshape(self.shapes[name]) for name, matrix in self._matrices.items()}
 
+    def on(self, xp: ModuleType) -> dict[str, Array]:
+        """Return the masks on a device: by name, as cupyx.scipy.sparse matrices of bools (of NumPy: as they are)."""
+        return {name: sparse_to_device(matrix, xp) for name, matrix in self._matrices.items()}
+
     def apply(self, parameters: Parameters) -> None:
         """Give a network these masks; pruned weights become 0."""
         flat = np.ones(parameters.size, np.bool_)
@@ -109,12 +114,15 @@ class Masks(Mapping[str, sparse.csr_array]):
         return cls(masks)
 
 
-def sparse_weight(parameter: Parameter) -> sparse.csr_array:
-    """Return a weight as a CSR matrix that stores exactly the entries its mask leaves, zeros among them included."""
+def sparse_weight(parameter: Parameter) -> Array:
+    """Return a weight as a CSR matrix that stores exactly the entries its mask leaves, zeros among them included.
+
+    It is a scipy.sparse.csr_array, or a cupyx.scipy.sparse.csr_matrix where the weight is on a GPU.
+    """
     matrix = sparse.csr_array(_matrix(to_host(parameter.mask)), dtype=parameter.value.dtype)
     rows, columns = matrix.nonzero()
     matrix.data[:] = _matrix(to_host(parameter.value))[rows, columns]
-    return matrix
+    return sparse_to_device(matrix, array_module(parameter.value))
 
 
 def _matrix(weight: np.ndarray) -> np.ndarray:
