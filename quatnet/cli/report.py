@@ -15,6 +15,7 @@ from quatnet.report.comparison import Comparison
 from quatnet.report.figures import save_sections
 from quatnet.report.page import page
 from quatnet.report.summary import Section
+from quatnet.runs import list_runs
 
 
 @click.command()
@@ -38,8 +39,8 @@ def report(
 ) -> None:
     """Compare real and quaternion runs over their seeds, and with the paper.
 
-    RUN is a run folder, or collected results: a results.csv, or a folder that has one. Runs of one network, data set
-    and protocol belong together.
+    RUN is a run folder, a folder of runs, or collected results: a results.csv, or a folder that has one. Pictures and
+    pages among the runs are passed over. Runs of one network, data set and protocol belong together.
 
     \b
     Examples: quatnet report runs/lenet-12-*
@@ -49,7 +50,7 @@ def report(
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise UsageError(f"--figure: {picture} given; a name that ends in .svg or .png is needed")
     of_paper = None if figure is None else paper.load(figure)
-    sources = [experiments.read(path) for path in runs]
+    sources = [experiments.read(path) for given in runs for path in _expanded(given)]
     found = experiments.gather(sources)
     if of_paper is not None:
         paper.check(of_paper, found)
@@ -75,6 +76,15 @@ def report(
             **{name: str(path) if path else None for name, path in written.items()},
         }
     )
+
+
+def _expanded(path: Path) -> list[Path]:
+    """Return the run folders of a folder of runs, nothing for what a report or a figure has written, else the path."""
+    if path.is_file() and path.suffix in (".png", ".svg", ".html"):
+        return []
+    if path.is_dir() and not (path / "config.json").is_file() and not (path / "results.csv").is_file():
+        return sorted(list_runs(path)) or [path]
+    return [path]
 
 
 def _show(output: Output, section: Section) -> None:

@@ -86,6 +86,9 @@ def reproduce(
     compute = Compute(device, conv, threads_each)
     check(jobs, workers, scheduler)
     output.say(f"{preset.name}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
+    if different := {"scale": scale, **chosen, **pruning}.items() - {("scale", "full")}:
+        words = ", ".join(sorted(f"{name.replace('_', '-')} {value}" for name, value in different))
+        output.say(f"not the paper's settings: {words}")
     todo = [job for job in jobs if standing(job, runs_dir).state != "finished"]
     seconds = _say_cost(output, todo, compute, data_dir, 1 if scheduler else workers)
     if dry_run:

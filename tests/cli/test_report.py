@@ -35,6 +35,13 @@ def test_a_run_is_shown_with_a_line_per_round(quatnet, run):
     assert lines[-2] == "No comparison: there is no quaternion run."
 
 
+def test_a_folder_of_runs_stands_for_its_runs_and_pictures_are_passed_over(quatnet, run):
+    expected = quatnet("report", run)
+    (run.parent / "figure-5b.html").write_text("<html>")
+    (run.parent / "curve.png").write_bytes(b"\x89PNG")
+    assert quatnet("report", run.parent) == quatnet("report", *run.parent.iterdir()) == expected
+
+
 def test_runs_of_both_algebras_are_compared(quatnet, run):
     other = quatnet.json("prune", *NETWORK, "--quaternion", "--rounds", 2, "--stop-below", 0, "--amount", 0.2)["run"]
     (experiment,) = quatnet.json("report", run, other)["experiments"]

@@ -21,9 +21,10 @@ def looks_often(monkeypatch):
 
 def test_a_dry_run_says_what_it_costs_and_starts_nothing(quatnet, tmp_path):
     text = quatnet("reproduce", "5b", *TINY, "--rounds", 3, "--dry-run")
-    first, second = text.splitlines()
+    first, second, third = text.splitlines()
     assert first == "Figure 5b: pruning, lenet-12 on digits.npz, 10 runs"
-    assert second.startswith("10 runs to do, up to 14 epochs a run, 2 steps an epoch;")
+    assert second == "not the paper's settings: dataset digits.npz, epochs 2, rate 0.01, rounds 3"
+    assert third.startswith("10 runs to do, up to 14 epochs a run, 2 steps an epoch;")
     assert not (tmp_path / "runs").exists()
     values = quatnet.json("reproduce", "5b", *TINY, "--rounds", 3, "--dry-run")
     assert (values["runs"], values["to_do"]) == (10, 10)
