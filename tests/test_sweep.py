@@ -379,6 +379,14 @@ def test_the_standings_are_followed_from_the_state_at_the_beginning_to_the_end(r
     assert all([s.job for s in standings] == jobs for standings in followed)
 
 
+@pytest.mark.parametrize(("given", "message"), [({"train_size": 999}, "999"), ({"width": 0.5}, "multiple of 4")])
+def test_settings_that_do_not_fit_data_or_network_are_said_before_any_run_is_made(runs_dir, data, given, message):
+    jobs = [Job(small.train_settings(data, quaternion=quaternion, **given)) for quaternion in (False, True)]
+    with pytest.raises(UsageError, match=message):
+        run.run_jobs(jobs, runs_dir=runs_dir)
+    assert not list(runs_dir.glob("*/config.json"))
+
+
 def test_missing_data_are_said_before_any_run_is_made(runs_dir, tmp_path):
     jobs = [*jobs_of(TINY), *jobs_of({**TINY, "dataset": "mnist"})]
     with pytest.raises(DataError, match="quatnet data fetch mnist"):

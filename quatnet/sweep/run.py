@@ -12,10 +12,12 @@ from typing import Protocol
 from quatnet.data import load
 from quatnet.errors import DataError, RunError, UsageError
 from quatnet.experiment import CPU, Compute
+from quatnet.nn.models import count_parameters
 from quatnet.sweep.cluster import connected
 from quatnet.sweep.jobs import Job, Standing, Watch
 from quatnet.sweep.local import Local, at_once, devices
 from quatnet.sweep.process import Outcome, Task
+from quatnet.training import TrainingData
 
 FOLLOW_SECONDS = 0.5
 VISIBLE_SECONDS = 120.0
@@ -111,13 +113,20 @@ def check(jobs: Sequence[Job], workers: int | None, scheduler: str | None) -> No
 
 
 def _check_data(jobs: Sequence[Job], data_dir: Path | None, *, elsewhere: bool) -> None:
-    """Load every data set, so that one that is missing is said once and at once; workers elsewhere may have more."""
+    """Load every data set, cut it, and lay out every network, so that what is wrong is said once and at once.
+
+    Workers elsewhere may have data sets that are missing here.
+    """
     for dataset in dict.fromkeys(job.train.dataset for job in jobs):
         try:
-            load(dataset, data_dir=data_dir)
+            data = load(dataset, data_dir=data_dir)
         except DataError:
             if not elsewhere:
                 raise
+            continue
+        for train in dict.fromkeys(replace(job.train, seed=0) for job in jobs if job.train.dataset == dataset):
+            TrainingData.cut(data, train)
+            count_parameters(train.arch, train.quaternion, data.input_shape, data.classes, train.width, train.norm)
 
 
 def _this_machine(jobs: int, workers: int | None, compute: Compute) -> Local:
