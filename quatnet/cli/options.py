@@ -62,14 +62,29 @@ device_option = click.option(
     help="auto, cpu, gpu or gpu:K.  [default: $QUATNET_DEVICE or auto]",
 )
 
+conv_option = click.option(
+    "--conv", type=click.Choice(CONVOLUTIONS), default="auto", show_default=True, help="Convolution on the CPU."
+)
 compute_options = _apply(
     [
         device_option,
-        click.option(
-            "--conv", type=click.Choice(CONVOLUTIONS), default="auto", show_default=True, help="Convolution on the CPU."
-        ),
+        conv_option,
         click.option(
             "--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: lenets 1; convs all cores]"
+        ),
+    ]
+)
+
+sweep_options = _apply(
+    [
+        device_option,
+        conv_option,
+        click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of every run."),
+        click.option(
+            "--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: its cores]"
+        ),
+        click.option(
+            "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT, instead."
         ),
     ]
 )

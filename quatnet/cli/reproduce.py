@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.command()
 @click.argument("figure", type=click.Choice(list(PRESETS)), metavar="FIGURE")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Trials, seeds 0 to N - 1.")
-@click.option("--protocol", type=click.Choice(PROTOCOLS), help="Of pruning.  [default: paper; ablations: imp]")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), help="Of pruning; not of ablations, which vary it.  [default: paper]")
 @click.option(
     "--scale", type=click.Choice(list(SCALES)), default="full", show_default=True, help="Part of the training images."
 )
@@ -41,10 +40,7 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.option("--dataset", help="Another data set: a name or a path.  [default: the paper's]")
 @click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]")
 @click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]")
-@options.compute_options
-@click.option("--threads", "threads_each", type=click.IntRange(min=1), help="Threads of each run.  [default: 1]")
-@click.option("--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: its cores]")
-@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT.")
+@options.sweep_options
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @options.data_dir_option
 @options.runs_dir_option
@@ -59,7 +55,7 @@ def reproduce(
     scale: str,
     device: str,
     conv: str,
-    threads_each: int | None,
+    threads: int,
     workers: int | None,
     scheduler: str | None,
     dry_run: bool,
@@ -83,7 +79,7 @@ def reproduce(
     preset, chosen = PRESETS[figure], options.given(given)
     pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)
-    compute = Compute(device, conv, threads_each)
+    compute = Compute(device, conv, threads)
     check(jobs, workers, scheduler)
     output.say(f"{preset.name}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
     if different := {"scale": scale, **chosen, **pruning}.items() - {("scale", "full")}:
@@ -118,9 +114,6 @@ def reproduce(
         ctx.invoke(report, runs=paths, figure=of_paper, html=page, **kept)
 
 
-reproduce.params = [parameter for parameter in reproduce.params if parameter.name != "threads"]
-
-
 def _say_cost(output: Output, todo: Sequence[Job], compute: Compute, data_dir: Path, workers: int | None) -> float:
     """Say how much is left to do, measured once per network, and return the seconds that it takes at most."""
     if not todo:
@@ -133,7 +126,7 @@ def _say_cost(output: Output, todo: Sequence[Job], compute: Compute, data_dir: P
         train, prune = job.train, job.prune
         key = (train.quaternion, train.width, train.epochs, prune.protocol if prune else None)
         if key not in costs:
-            costs[key] = measure(train, prune, dataset, replace(compute, threads=threads))
+            costs[key] = measure(train, prune, dataset, compute)
         total += costs[key].seconds
     first, together = next(iter(costs.values())), at_once(len(todo), workers, threads)
     longest = max(cost.epochs for cost in costs.values())

@@ -23,8 +23,8 @@ from quatnet.sweep.grid import LISTS, read
 from quatnet.sweep.run import check
 from quatnet.training import Phase
 
-REPLACED = ("quaternion", "dataset", "seed", "init", "protocol", "threads")
-"""Options of train and prune that a sweep has lists of, or another default for."""
+REPLACED = ("quaternion", "dataset", "seed", "init", "protocol")
+"""Options of train and prune that a sweep has lists of."""
 
 STATES = ("finished", "begun", "new", "failed", "damaged")
 ON_TOP = ("begun", "failed", "damaged", "new", "finished")
@@ -46,16 +46,7 @@ OTHER_LINES = 6
 )
 @options.pruning_options
 @options.training_options
-@options.compute_options
-@click.option(
-    "--threads", "threads_each", type=click.IntRange(min=1), default=1, show_default=True, help="Of every run."
-)
-@click.option(
-    "--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: as many as it has cores]"
-)
-@click.option(
-    "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT, instead."
-)
+@options.sweep_options
 @click.option("--dry-run", is_flag=True, help="Only list the runs and how far they are.")
 @options.data_dir_option
 @options.runs_dir_option
@@ -65,7 +56,7 @@ def sweep(
     grid: Path | None,
     device: str,
     conv: str,
-    threads_each: int,
+    threads: int,
     workers: int | None,
     scheduler: str | None,
     dry_run: bool,
@@ -98,7 +89,7 @@ def sweep(
                 jobs,
                 runs_dir=runs_dir,
                 data_dir=data_dir,
-                compute=Compute(device, conv, threads_each),
+                compute=Compute(device, conv, threads),
                 workers=workers,
                 scheduler=scheduler,
                 follow=screen.follow,

@@ -27,16 +27,6 @@ def maps_nhwc():
     return random.normal(size=(5, 4, 3, 8)) @ random.normal(size=(8, 8)) + 3
 
 
-@pytest.fixture
-def torch():
-    """PyTorch on one thread."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield torch
-    torch.set_num_threads(before)
-
-
 # gradients
 
 

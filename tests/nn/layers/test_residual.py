@@ -44,16 +44,6 @@ def maps_nhwc():
     return np.random.default_rng(1).normal(size=(3, 5, 6, 8))
 
 
-@pytest.fixture
-def torch():
-    """PyTorch on one thread."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield torch
-    torch.set_num_threads(before)
-
-
 def test_the_output_is_that_of_the_body_plus_that_of_the_shortcut(residual, maps_nhwc):
     expected = residual.body.forward(maps_nhwc)[0] + residual.shortcut.forward(maps_nhwc)[0]
     np.testing.assert_array_equal(residual.forward(maps_nhwc)[0], expected)

@@ -34,16 +34,6 @@ def correlated_maps_nhwc(draw):
     return draw(normals(n, h, w, channels)) @ draw(normals(channels, channels)) + draw(normals(channels))
 
 
-@pytest.fixture
-def torch():
-    """PyTorch on one thread."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield torch
-    torch.set_num_threads(before)
-
-
 def unscaled(channels, epsilon):
     """A layer whose scale is the unit matrix, so that its output has the covariance of the whitened components."""
     layer = WhiteningBatchNorm(channels, epsilon=epsilon)
