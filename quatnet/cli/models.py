@@ -20,9 +20,9 @@ from quatnet.nn.models import count_parameters
 @options.json_option
 @options.quiet_option
 def models(classes: int, as_json: bool, quiet: bool) -> None:
-    """List the architectures (the paper's Table 1) and their sizes.
+    """List the architectures and their sizes.
 
-    Counted for images of MNIST (lenets) or CIFAR (convs).
+    Counted for images of MNIST (lenets) or CIFAR (all others).
 
     \b
     Example: quatnet models --classes 100

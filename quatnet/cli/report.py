@@ -37,7 +37,7 @@ def report(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare real and quaternion runs over their seeds, and with the paper.
+    """Compare real and quaternion runs, and the paper's.
 
     RUN is a run folder, a folder of runs, or collected results: a results.csv, or a folder that has one. Pictures and
     pages among the runs are passed over. Runs of one network, data set and protocol belong together.

@@ -29,7 +29,9 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.command()
 @click.argument("figure", type=click.Choice(list(PRESETS)), metavar="FIGURE")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Trials, seeds 0 to N - 1.")
-@click.option("--protocol", type=click.Choice(PROTOCOLS), help="Of pruning; not of ablations, which vary it.  [default: paper]")
+@click.option(
+    "--protocol", type=click.Choice(PROTOCOLS), help="Of pruning; not of ablations, which vary it.  [default: paper]"
+)
 @click.option(
     "--scale", type=click.Choice(list(SCALES)), default="full", show_default=True, help="Part of the training images."
 )
