@@ -6,9 +6,12 @@ import hashlib
 import io
 import json
 import os
+import signal
+import threading
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,30 @@ from quatnet.errors import RunError
 
 NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and zipfile raise for a damaged .npz file."""
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the block has ended.
+
+    For blocks that are short and in which an exception at any place does harm: a ZipFile that is interrupted
+    while it is being made complains when it is collected.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    before = {
+        number: signal.signal(number, lambda given, frame: waiting.append(given))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for given in waiting:
+            signal.raise_signal(given)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,7 +77,7 @@ def read_json(path: Path) -> Any:
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = False) -> None:
     """Write arrays as .npz, atomically. Equal arrays give equal bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with uninterrupted(), zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy")  # has a fixed date
             member.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
@@ -62,7 +89,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz file, never a pickle; a RunError if it is missing or damaged."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with uninterrupted(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except NPZ_ERRORS as error:
         reason = " ".join(str(error).split())

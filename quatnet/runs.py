@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, write_bytes, write_json, write_npz
+from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
 from quatnet.pruning.masks import Masks
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
@@ -294,7 +294,7 @@ class Run:
         if not path.is_file():
             return 0
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            with uninterrupted(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return int(json.loads(str(archive["state"]))["metrics_length"])
         except (*NPZ_ERRORS, TypeError) as error:
             raise RunError(f"{path}: not a checkpoint ({error})") from None

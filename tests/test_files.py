@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import time
 import zipfile
 from pathlib import Path
@@ -265,3 +266,34 @@ def test_a_file_gets_the_permissions_of_any_new_file(tmp_path):
     (tmp_path / "other").write_bytes(b"")
     write_bytes(tmp_path / "file", b"content")
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+class SignalledOnTheWay(dict):
+    """Arrays between which this process gets a signal."""
+
+    def __init__(self, arrays, number):
+        super().__init__(arrays)
+        self.number = number
+        self.went_on = False
+
+    def items(self):
+        for pair in super().items():
+            os.kill(os.getpid(), self.number)
+            self.went_on = True
+            yield pair
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_an_archive_is_closed_and_is_then_answered_as_before(tmp_path, number):
+    answered = []
+    arrays = SignalledOnTheWay(ARRAYS, number)
+    before = signal.signal(number, lambda *_: answered.append(arrays.went_on))
+    try:
+        write_npz(tmp_path / "arrays.npz", arrays)
+        assert answered == [True] * len(ARRAYS)
+        os.kill(os.getpid(), number)
+        assert len(answered) == len(ARRAYS) + 1
+    finally:
+        signal.signal(number, before)
+    assert read_npz(tmp_path / "arrays.npz").keys() == ARRAYS.keys()

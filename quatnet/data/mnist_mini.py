@@ -8,6 +8,7 @@ import numpy as np
 
 from quatnet.data.dataset import Dataset
 from quatnet.data.preprocess import MNIST_MEAN, MNIST_STD
+from quatnet.files import uninterrupted
 
 
 def load() -> Dataset:
@@ -17,7 +18,7 @@ def load() -> Dataset:
     are normalised with MNIST's constants.
     """
     packaged = resources.files("quatnet.data") / "builtin" / "mnist-mini.npz"
-    with packaged.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with uninterrupted(), packaged.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return Dataset(
             name="mnist-mini",
             x_train=arrays["x_train"],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from quatnet.data.dataset import Dataset
 from quatnet.data.preprocess import channel_statistics
 from quatnet.errors import DataError
+from quatnet.files import uninterrupted
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -58,12 +59,12 @@ def load(path: Path) -> Dataset:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with uninterrupted(), zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
         missing = [key for key in KEYS if f"{key}.npy" not in names]
         if missing:
             raise DataError(f"{path}: {', '.join(missing)} missing, expected the arrays {', '.join(KEYS)}")
-        with np.load(path, allow_pickle=False) as file:
+        with uninterrupted(), np.load(path, allow_pickle=False) as file:
             return {key: _member(path, file, key) for key in KEYS}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
