@@ -111,7 +111,8 @@ def _show(output: Output, section: Section) -> None:
 
 
 def _show_rows(output: Output, section: Section) -> None:
-    columns = ["algebra", "round", "weights left", "weights", "accuracy, %", "95 % band"]
+    columns = ["algebra", "round", "weights left", "weights", "accuracy, %"]
+    columns.append(summary.band_name(section.experiment.curves.values()))
     if section.figure is not None:
         columns += ["paper", "difference", "within 1 sigma", "p", "verdict"]
     rows = []
@@ -135,17 +136,4 @@ def _verdict(row: summary.Row) -> list[str]:
 
 
 def _show_levels(output: Output, comparison: Comparison) -> None:
-    output.table(
-        ["weights left", "real, %", "quaternion, %", "difference", "p", "verdict"],
-        [
-            [
-                share(level.weights_left),
-                f"{level.real:.2f}",
-                f"{level.quaternion:.2f}",
-                f"{level.difference:+6.2f}",
-                f"{level.p:.2g}",
-                level.verdict,
-            ]
-            for level in comparison.levels
-        ],
-    )
+    output.table(list(summary.LEVEL_COLUMNS), [summary.level_cells(level) for level in comparison.levels])

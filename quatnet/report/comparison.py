@@ -14,18 +14,26 @@ from quatnet.report import statistics
 from quatnet.report.experiments import Curve, Experiment
 from quatnet.report.points import ALGEBRAS
 
-AHEAD, BEHIND, SAME = "quaternion is ahead", "real is ahead", "not significant"
+AHEAD, BEHIND, UNKNOWN = "quaternion is ahead", "real is ahead", "no difference shown"
+BY_T = " (t test)"
 
 
 @dataclass(frozen=True)
 class Level:
-    """Mean accuracies of the pairs at one number of weights left, in percent; `p` is exact and Holm-corrected."""
+    """Mean accuracies of the pairs at one number of weights left, in percent.
+
+    `low` and `high` are the 95 % t interval of the difference, of this level by itself. `p` is that of the exact
+    sign-flip test and `t_p` that of the t test, both Holm-corrected over the levels. None with fewer than three pairs.
+    """
 
     weights_left: float
     real: float
     quaternion: float
     difference: float
+    low: float | None
+    high: float | None
     p: float
+    t_p: float | None
     verdict: str
 
 
@@ -101,21 +109,34 @@ def _of_seeds(curve: Curve, seeds: tuple[int, ...]) -> np.ndarray:
 
 def _levels(at: np.ndarray, real: np.ndarray, quaternion: np.ndarray) -> tuple[Level, ...]:
     differences = quaternion - real
-    corrected = statistics.holm([statistics.sign_flip_p(column) for column in differences.T])
+    exact = statistics.holm([statistics.sign_flip_p(column) for column in differences.T])
     enough = statistics.smallest_p(len(differences), len(at)) <= statistics.SIGNIFICANCE
-    means = (array.mean(axis=0) for array in (real, quaternion, differences))
-    return tuple(
-        Level(float(x), float(r), float(q), float(d), float(p), _verdict(d, p, len(differences), enough=enough))
-        for x, r, q, d, p in zip(at, *means, corrected, strict=True)
-    )
+    t = statistics.paired_t(differences)
+    levels = []
+    for k, difference in enumerate(differences.mean(axis=0)):
+        low, high, t_p = (None, None, None) if t is None else (t[0][k], t[1][k], statistics.holm(t[2])[k])
+        levels.append(
+            Level(
+                weights_left=float(at[k]),
+                real=float(real[:, k].mean()),
+                quaternion=float(quaternion[:, k].mean()),
+                difference=float(difference),
+                low=None if low is None else float(low),
+                high=None if high is None else float(high),
+                p=float(exact[k]),
+                t_p=None if t_p is None else float(t_p),
+                verdict=_verdict(difference, exact[k] if enough else None, t_p, len(differences)),
+            )
+        )
+    return tuple(levels)
 
 
-def _verdict(difference: float, p: float, pairs: int, *, enough: bool) -> str:
-    if not enough:
-        return too_few(pairs)
-    if p > statistics.SIGNIFICANCE:
-        return SAME
-    return AHEAD if difference > 0 else BEHIND
+def _verdict(difference: float, exact: float | None, t_p: float | None, pairs: int) -> str:
+    """Go by the exact test where the pairs are enough for it, else by the t test where that shows a difference."""
+    p = t_p if exact is None else exact
+    if p is not None and p <= statistics.SIGNIFICANCE:
+        return (AHEAD if difference > 0 else BEHIND) + (BY_T if exact is None else "")
+    return too_few(pairs) if exact is None else UNKNOWN
 
 
 def too_few(seeds: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
@@ -76,7 +77,8 @@ def _caption(section: Section) -> str:
     curves = section.experiment.curves.values()
     parts = ["; ".join(summary.seeds_sentence(curve) for curve in curves) + "."]
     if any(len(curve.seeds) > 1 for curve in curves):
-        parts.append("Means over the seeds, in 95 % bootstrap bands.")
+        band = summary.band_name(curves)
+        parts.append(f"Means over the seeds, in bands: {'95 % bootstrap' if band.startswith('95') else band}.")
     if section.figure is not None:
         parts.append(f"Behind them: {section.figure.citation}; error bars are one standard deviation of five trials.")
         if section.experiment.protocol != "paper":
@@ -88,28 +90,17 @@ def _levels(section: Section) -> list[str]:
     comparison = section.comparison
     if comparison is None:
         return []
-    rows = [
-        [
-            percent(level.weights_left),
-            f"{level.real:.2f}",
-            f"{level.quaternion:.2f}",
-            _signed(level.difference),
-            f"{level.p:.2g}",
-            level.verdict,
-        ]
-        for level in comparison.levels
-    ]
-    head = ["weights left", "real", "quaternion", "difference", "p", "verdict"]
+    rows = [[_minus(cell) for cell in summary.level_cells(level)] for level in comparison.levels]
     note = "Each real run is interpolated, linearly over log2, at the quaternion's numbers of weights left. "
     return [
         "<h3>At equal numbers of weights left</h3>",
-        _table(head, rows, text={5}),
+        _table(summary.LEVEL_COLUMNS, rows, text={7}),
         f'<p class="soft">{note}{_text(summary.p_sentence(comparison))}</p>',
     ]
 
 
 def _rounds(section: Section) -> list[str]:
-    head = ["round", "weights left", "accuracy", "95 % band", "weights"]
+    head = ["round", "weights left", "accuracy", summary.band_name(section.experiment.curves.values()), "weights"]
     if section.figure is not None:
         head += [f"Figure {section.figure.name}", "difference", "within 1 σ", "p", "verdict"]
     parts = ["<h3>All rounds</h3>"]
@@ -131,7 +122,7 @@ def _round(row: Row, *, with_paper: bool) -> list[str]:
     p = "-" if verdict.p is None else f"{verdict.p:.2g}"
     inside = "yes" if verdict.inside else "no"
     paper_value = f"{verdict.paper:.2f} ± {verdict.deviation:.2f}"
-    return [*cells, paper_value, _signed(verdict.difference), inside, p, verdict.verdict]
+    return [*cells, paper_value, _minus(f"{verdict.difference:+.2f}"), inside, p, verdict.verdict]
 
 
 def _trainings(experiment: Experiment) -> list[str]:
@@ -230,8 +221,9 @@ def _text(text: str) -> str:
     return escape(text).replace(" %", "&nbsp;%")
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+def _minus(text: str) -> str:
+    """Return a text with minus signs, not hyphens, before its numbers."""
+    return re.sub(r"(^| )-(?=\d)", r"\1−", text)
 
 
 def _agreed(found: Iterable[dict[str, Any]]) -> dict[str, Any]:

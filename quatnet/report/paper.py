@@ -21,7 +21,7 @@ from quatnet.report.experiments import Curve, Experiment
 
 FIGURES = ("4a", "4b", "4c", "4d", "4e", "4f", "5b", "6")
 TRIALS = 5
-DIFFERENT, SAME = "significant", "not significant"
+DIFFERENT, UNKNOWN = "different", "no difference shown"
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _verdict(at: float, paper: float, deviation: float, difference: float, p: fl
     inside = bool(abs(difference) <= deviation)
     words = too_few(seeds)
     if p is not None:
-        words = DIFFERENT if p <= statistics.SIGNIFICANCE else SAME
+        words = DIFFERENT if p <= statistics.SIGNIFICANCE else UNKNOWN
     return Verdict(float(at), float(paper), float(deviation), float(difference), inside, p, words)
 
 

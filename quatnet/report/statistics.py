@@ -16,6 +16,8 @@ RESAMPLES = 10_000
 SEED = 0
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
+FEWEST_PAIRS = 3
+"""With how many pairs the paired t test is made: two have a single degree of freedom."""
 MOST_PAIRS = 40
 """How many pairs the exact test takes: it lists the signed sums of half of them, 2**20 numbers."""
 
@@ -124,6 +126,22 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(1, stepped)
     return corrected
+
+
+def paired_t(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return the 95 % t interval of the mean of each column, low and high, and the two-sided p-values of its t test.
+
+    `differences` (pairs, levels) are taken as normally distributed, which a sign-flip test need not assume; in return,
+    few pairs can be enough. None with fewer than three.
+    """
+    pairs = len(differences)
+    if pairs < FEWEST_PAIRS:
+        return None
+    mean, error = differences.mean(axis=0), differences.std(axis=0, ddof=1) / pairs**0.5
+    half = special.stdtrit(pairs - 1, (1 + CONFIDENCE) / 2) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(error > 0, np.abs(mean) / error, np.where(mean == 0, 0, np.inf))
+    return mean - half, mean + half, 2 * special.stdtr(pairs - 1, -t)
 
 
 def welch_p(difference: float, deviations: tuple[float, float], sizes: tuple[int, int]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from quatnet.report import paper as papers
 from quatnet.report import statistics
-from quatnet.report.comparison import Comparison, Crossing, compare, obstacle, too_few
+from quatnet.report.comparison import Comparison, Crossing, Level, compare, obstacle, too_few
 from quatnet.report.experiments import Curve, Experiment
 from quatnet.report.paper import PaperFigure, Verdict
 
@@ -135,10 +135,40 @@ def p_sentence(comparison: Comparison) -> str:
     pairs, tests = len(comparison.seeds), len(comparison.levels)
     differences = f"{pairs} paired difference{'s' if pairs > 1 else ''}"
     text = f"p: exact sign-flip test of the {differences}, Holm-corrected over {tests} levels."
+    if pairs >= statistics.FEWEST_PAIRS:
+        text += (
+            " t interval: 95 %, of each level by itself; p (t): paired t test, for normally distributed"
+        )
+        text += " differences, Holm-corrected alike."
     if comparison.smallest_p > statistics.SIGNIFICANCE:
         p = f"{comparison.smallest_p:.2g}"
-        text += f" {too_few(pairs).capitalize()}: the smallest possible p is {p}; {comparison.pairs_needed} are needed."
+        text += f" {too_few(pairs).capitalize()} by the exact test: the smallest possible p is {p};"
+        text += f" {comparison.pairs_needed} are needed."
     return text
+
+
+LEVEL_COLUMNS = ("weights left", "real", "quaternion", "difference", "95 % t interval", "p", "p (t)", "verdict")
+
+
+def level_cells(level: Level) -> list[str]:
+    """Write a level under `LEVEL_COLUMNS`; signs are ASCII."""
+    interval = "-" if level.low is None or level.high is None else f"{level.low:+.2f} to {level.high:+.2f}"
+    return [
+        percent(level.weights_left),
+        f"{level.real:.2f}",
+        f"{level.quaternion:.2f}",
+        f"{level.difference:+.2f}",
+        interval,
+        f"{level.p:.2g}",
+        "-" if level.t_p is None else f"{level.t_p:.2g}",
+        level.verdict,
+    ]
+
+
+def band_name(curves: Iterable[Curve]) -> str:
+    """Say what the bootstrap bands of some curves are: of two or three seeds, all from the lowest to the highest."""
+    seeds = [len(curve.seeds) for curve in curves if len(curve.seeds) > 1]
+    return "range of the seeds" if seeds and max(seeds) <= 3 else "95 % band"
 
 
 def paper_sentences(section: Section) -> list[str]:
@@ -157,7 +187,8 @@ def paper_sentences(section: Section) -> list[str]:
             text += f"; {verdicts[0].verdict} if the others differ significantly."
         else:
             different = sum(verdict.verdict == papers.DIFFERENT for verdict in verdicts)
-            text += f"; {different} differ significantly (Welch's t test against its five trials, Holm-corrected)."
+            text += f"; {different} differ significantly (Welch's t test against its five trials, Holm-corrected)"
+            text += ", which does not show that the others agree."
         sentences.append(text)
     crossing = section.figure.crossing
     if crossing is not None:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from quatnet.report.comparison import AHEAD, BEHIND, SAME, compare, obstacle, too_few
+from quatnet.report.comparison import AHEAD, BEHIND, BY_T, UNKNOWN, compare, obstacle, too_few
 from tests.report.made import crossing_pairs, experiment, trial
 
 
@@ -56,11 +57,32 @@ def test_one_pair_has_a_crossing_without_interval():
     assert (crossing.low, crossing.high, crossing.none) == (None, None, None)
 
 
-def test_few_pairs_are_too_few_to_tell_and_it_says_how_many_are_needed():
-    comparison = compare(experiment(*crossing_pairs(6)))
-    assert {level.verdict for level in comparison.levels} == {"6 seeds are too few to tell"}
-    assert comparison.smallest_p == 3 * 2 / 2**6
+def test_two_pairs_are_too_few_to_tell_and_it_says_how_many_are_needed():
+    comparison = compare(experiment(*crossing_pairs(2)))
+    assert {level.verdict for level in comparison.levels} == {"2 seeds are too few to tell"}
+    assert {(level.low, level.high, level.t_p) for level in comparison.levels} == {(None, None, None)}
+    assert comparison.smallest_p == 1
     assert comparison.pairs_needed == 7
+
+
+def test_pairs_too_few_for_the_exact_test_are_judged_by_the_t_test():
+    real = [trial("real", seed, [90] * 5) for seed in range(5)]
+    quaternion = [
+        trial("quaternion", seed, [90 + ahead, 90 - behind, 90 + either])
+        for seed, (ahead, behind, either) in enumerate(
+            zip([4, 5, 6, 5, 5], [4, 5, 6, 5, 5], [9, -9, 9, -9, 1], strict=True)
+        )
+    ]
+    comparison = compare(experiment(*real, *quaternion))
+    assert [level.verdict for level in comparison.levels] == [
+        AHEAD + BY_T,
+        BEHIND + BY_T,
+        "5 seeds are too few to tell",
+    ]
+    p = [stats.ttest_1samp(d, 0).pvalue for d in ([4, 5, 6, 5, 5], [9, -9, 9, -9, 1])]
+    assert [level.t_p for level in comparison.levels] == pytest.approx([3 * p[0], 3 * p[0], p[1]])
+    low, high = stats.ttest_1samp([4, 5, 6, 5, 5], 0).confidence_interval(0.95)
+    assert (comparison.levels[0].low, comparison.levels[0].high) == pytest.approx((low, high))
 
 
 def test_enough_pairs_that_all_differ_alike_are_significant_in_their_direction():
@@ -72,7 +94,7 @@ def test_enough_pairs_that_all_differ_alike_are_significant_in_their_direction()
 def test_enough_pairs_that_differ_in_both_directions_are_not_significant():
     real = [trial("real", seed, [90] * 4) for seed in range(7)]
     quaternion = [trial("quaternion", seed, [90 + (-1) ** seed] * 2) for seed in range(7)]
-    assert [level.verdict for level in compare(experiment(*real, *quaternion)).levels] == [SAME, SAME]
+    assert [level.verdict for level in compare(experiment(*real, *quaternion)).levels] == [UNKNOWN, UNKNOWN]
 
 
 def test_only_seeds_that_both_have_are_compared():

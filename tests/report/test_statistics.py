@@ -213,3 +213,21 @@ def test_welch_s_test_is_that_of_scipy(difference, a, b, n, m):
 @pytest.mark.parametrize(("difference", "p"), [(0.0, 1), (0.5, 0)])
 def test_without_any_deviation_every_difference_counts(difference, p):
     assert statistics.welch_p(difference, (0, 0), (3, 5)) == p
+
+
+# the paired t test
+
+
+@given(hnp.arrays(np.float64, (5, 2), elements=PERCENT))
+def test_the_paired_t_test_and_its_interval_are_those_of_scipy(differences):
+    assume((differences.std(axis=0) > 0.01).all())
+    low, high, p = statistics.paired_t(differences)
+    for column, *ours in zip(differences.T, low, high, p, strict=True):
+        theirs = stats.ttest_1samp(column, 0)
+        assert ours == pytest.approx([*theirs.confidence_interval(0.95), theirs.pvalue], abs=1e-9)
+
+
+def test_two_pairs_have_no_t_test_and_differences_that_are_all_equal_have_no_doubt():
+    assert statistics.paired_t(np.array([[1.0], [2.0]])) is None
+    low, high, p = statistics.paired_t(np.array([[1.0, 0]] * 3))
+    assert (low.tolist(), high.tolist(), p.tolist()) == ([1, 0], [1, 0], [0, 1])

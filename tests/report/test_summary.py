@@ -106,13 +106,15 @@ def test_without_a_comparison_it_says_why():
 def test_too_few_pairs_are_said_with_the_number_that_would_do():
     assert summary.p_sentence(section_of(*crossing_pairs(2)).comparison) == (
         "p: exact sign-flip test of the 2 paired differences, Holm-corrected over 3 levels. "
-        "2 seeds are too few to tell: the smallest possible p is 1; 7 are needed."
+        "2 seeds are too few to tell by the exact test: the smallest possible p is 1; 7 are needed."
     )
 
 
 def test_enough_pairs_need_no_excuse():
     assert summary.p_sentence(section_of(*crossing_pairs(7)).comparison) == (
-        "p: exact sign-flip test of the 7 paired differences, Holm-corrected over 3 levels."
+        "p: exact sign-flip test of the 7 paired differences, Holm-corrected over 3 levels. "
+        "t interval: 95 %, of each level by itself; p (t): paired t test, for normally distributed differences, "
+        "Holm-corrected alike."
     )
 
 
@@ -125,7 +127,7 @@ def test_points_within_the_paper_s_error_bars_are_counted():
     )
     assert summary.paper_sentences(section) == [
         "real: 1 of 2 points lie within one standard deviation of the paper's; 1 differ significantly "
-        "(Welch's t test against its five trials, Holm-corrected).",
+        "(Welch's t test against its five trials, Holm-corrected), which does not show that the others agree.",
         "quaternion: 1 of 1 points lie within one standard deviation of the paper's; "
         "1 seed is too few to tell if the others differ significantly.",
         "In Figure 5b quaternion overtakes real at 20.8 %.",
@@ -152,3 +154,17 @@ def test_the_json_object_has_all_of_it_and_is_json(figure):
     assert values["comparison"]["crossing"]["weights_left"] == section.comparison.crossing.weights_left
     assert values["paper"] == (figure and "Figure 5b of Iqbal & Mishra 2023, digitised")
     assert values["no_comparison"] is None
+
+
+@pytest.mark.parametrize(
+    ("seeds", "name"),
+    [
+        (1, "95 % band"),
+        (2, "range of the seeds"),
+        (3, "range of the seeds"),
+        (4, "95 % band"),
+    ],
+)
+def test_bands_of_few_seeds_are_called_what_they_are(seeds, name):
+    section = section_of(*(trial("real", seed, [90 + seed, 80]) for seed in range(seeds)))
+    assert summary.band_name(section.experiment.curves.values()) == name
