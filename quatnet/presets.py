@@ -142,3 +142,5 @@ FIGURES = (
     _ablations("conv-2", "cifar10", thin=0.5),
 )  # fmt: skip
 PRESETS = {preset.figure: preset for preset in FIGURES}
+ALIASES = {"5.2": "5.2-resnet-20"}
+"""The paper's section 5.2 begins with the residual network of its code."""

@@ -15,7 +15,7 @@ from quatnet.cli.sweep import Screen, exit_if_failed
 from quatnet.cost import Cost, measure
 from quatnet.data import load
 from quatnet.experiment import Compute
-from quatnet.presets import PRESETS, SCALES, Preset
+from quatnet.presets import ALIASES, PRESETS, SCALES, Preset
 from quatnet.report import ablations, epochs, paper
 from quatnet.runs import Run
 from quatnet.settings import PROTOCOLS
@@ -27,7 +27,7 @@ PRUNING = ("protocol", "rounds", "amount")
 
 
 @click.command()
-@click.argument("figure", type=click.Choice(list(PRESETS)), metavar="FIGURE")
+@click.argument("figure", type=click.Choice([*PRESETS, *ALIASES]), metavar="FIGURE")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Trials, seeds 0 to N - 1.")
 @click.option(
     "--protocol", type=click.Choice(PROTOCOLS), help="Of pruning; not of ablations, which vary it.  [default: paper]"
@@ -70,14 +70,16 @@ def reproduce(
     """Make a figure of the paper again.
 
     FIGURE: 2a to 2f (accuracy by epoch), 3a to 3f (loss by epoch), 4a to 4f (pruning), 5a, 5b (lenet-12), 6 (early
-    stopping), 5.2-resnet-20, 5.2-resnet-18, 5.2-vgg-16; ablations-lenet-12, ablations-conv-2. It says first what it
-    costs on this machine; the same command again goes on with it. The report is written into the runs' directory.
+    stopping), 5.2-resnet-20 (or just 5.2), 5.2-resnet-18, 5.2-vgg-16; ablations-lenet-12, ablations-conv-2. It says
+    first what it costs on this machine; the same command again goes on with it. The report is written into the runs'
+    directory.
 
     \b
     Examples: quatnet reproduce 5b --seeds 5
               quatnet reproduce 4c --scale tenth --protocol imp --dry-run
     """
     output = Output(as_json=as_json, quiet=quiet)
+    figure = ALIASES.get(figure, figure)
     preset, chosen = PRESETS[figure], options.given(given)
     pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)

@@ -1,6 +1,7 @@
 """`quatnet reproduce`, on a small data set."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from quatnet.presets import PRESETS
 from quatnet.report import epochs
 from quatnet.runs import Run, list_runs
 from quatnet.sweep import run as sweep_run
+from tests import small
 from tests.cli.conftest import DATA
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes and locks are those of POSIX")
@@ -75,3 +77,9 @@ def test_an_unknown_figure_is_an_error_that_lists_those_there_are(quatnet):
 def test_a_data_set_that_is_missing_is_said_before_anything_starts(quatnet, tmp_path):
     assert quatnet.error(3, "reproduce", "5b").startswith("data set mnist is not here")
     assert not (tmp_path / "runs").exists()
+
+
+def test_section_5_2_is_the_residual_network_unless_another_is_named(quatnet):
+    data = small.write(Path("colour.npz"), side=8, channels=3, train=40, test=20, classes=4)
+    text = quatnet("reproduce", "5.2", "--dataset", data, "--epochs", 1, "--rounds", 1, "--seeds", 1, "--dry-run")
+    assert text.startswith("5.2-resnet-20: pruning, resnet-20 on colour.npz, 2 runs")
