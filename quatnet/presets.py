@@ -65,13 +65,16 @@ class Preset:
                 raise UsageError(f"--{name.replace('_', '-')}: the networks of {self.figure} differ in it")
         if scale != "full" and "dataset" in training:
             raise UsageError(f"--scale {scale}: a part of the paper's data; with --dataset give --train-size")
-        scaled = {} if scale == "full" else {"train_size": DESCRIPTIONS[self.dataset].train_images // SCALES[scale]}
+        images = DESCRIPTIONS[self.dataset].train_images
+        scaled = {} if scale == "full" else {"train_size": images // SCALES[scale]}
         jobs = []
         for seed in range(seeds):
             for variant in self.variants:
                 settings = {"dataset": self.dataset, "seed": seed, **variant.training, **scaled, **training}
                 if "validation_size" in variant.training:
-                    settings["validation_size"] //= SCALES[scale]
+                    settings["validation_size"] = (
+                        settings["validation_size"] * settings.get("train_size", images) // images
+                    )
                 quaternion = settings.pop("quaternion")
                 train = TrainSettings.for_architecture(self.arch, quaternion, **settings)
                 train = replace(train, epochs=train.epochs * variant.longer)
