@@ -20,6 +20,7 @@ OPTIONAL = {
     "PIL": "image files (extra plot)",
     "cupy": "GPUs (extra cuda12 or cuda13)",
     "distributed": "sweeps on a cluster (extra cluster)",
+    "onnx": "export to ONNX (extra onnx)",
     "torch": "benchmarks (extra bench)",
 }
 

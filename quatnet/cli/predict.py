@@ -7,18 +7,20 @@ from pathlib import Path
 import click
 import numpy as np
 
-from quatnet import training
 from quatnet.cli import options
 from quatnet.cli.console import Output
+from quatnet.deploy.model import Description, Model
+from quatnet.deploy.ticket import read_ticket
+from quatnet.errors import UsageError
 from quatnet.experiment import Compute, finished_round, trained_network
 from quatnet.images import read_images
 from quatnet.runs import Run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN|TICKET", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round.  [default: the last]")
+@click.option("--round", "round_", type=click.IntRange(min=0), help="Of RUN: pruning round.  [default: the last]")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show per image.")
 @click.option("--invert", is_flag=True, help="Swap black and white: MNIST's digits are white on black.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:K.")
@@ -34,7 +36,7 @@ def predict(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say what RUN's network sees in IMAGES.
+    """Say what the network of RUN, or of a TICKET, sees in IMAGES.
 
     IMAGES are PNG or JPEG files, converted to the size and the channels that the network was trained on, or .npy arrays
     of one or more images.
@@ -43,19 +45,23 @@ def predict(
     Example: quatnet predict runs/lenet-real-mnist-mini-seed0-44136fa3 seven.png
     """
     output = Output(as_json=as_json, quiet=quiet)
-    opened = Run(run)
-    result = finished_round(opened, round_)
-    files = [read_images(path, opened.data.input_shape, invert=invert) for path in images]
-    network = trained_network(opened, result.round, Compute(device))
+    if run.is_file():
+        if round_ is not None:
+            raise UsageError(f"--round: {round_} given; the ticket {run} holds one round")
+        model = read_ticket(run)
+    else:
+        opened = Run(run)
+        round_ = finished_round(opened, round_).round
+        model = Model(Description.of(opened), trained_network(opened, round_, Compute(device)))
+    classes = model.description.class_names
+    files = [read_images(path, model.description.input_shape, invert=invert) for path in images]
     predictions = []
     for named in files:
         names, pixels = zip(*named, strict=True)
-        for name, probabilities in zip(names, training.predict(network, opened.data, np.stack(pixels)), strict=True):
+        for name, probabilities in zip(names, model.predict(np.stack(pixels)), strict=True):
             best = [int(label) for label in probabilities.argsort(kind="stable")[::-1][:top]]
-            ranked = [
-                {"class": opened.data.class_names[k], "label": k, "probability": float(probabilities[k])} for k in best
-            ]
+            ranked = [{"class": classes[k], "label": k, "probability": float(probabilities[k])} for k in best]
             predictions.append({"image": name, **ranked[0], "top": ranked})
-            text = ", ".join(f"{opened.data.class_names[k]} {100 * probabilities[k]:.1f} %" for k in best)
+            text = ", ".join(f"{classes[k]} {100 * probabilities[k]:.1f} %" for k in best)
             output.say(f"{name}: {text}")
-    output.finish({"run": str(run), "round": result.round, "predictions": predictions})
+    output.finish({"run": str(run), "round": round_, "predictions": predictions})

@@ -10,7 +10,11 @@ import click
 
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, pruned, share, weights_left
+from quatnet.cli.size import Size
 from quatnet.cli.summary import dense_percent, introduce, summary
+from quatnet.deploy.budget import MOST_ROUNDS, Goal, Trial, prune_until
+from quatnet.deploy.values import VALUES
+from quatnet.errors import RunError
 from quatnet.experiment import Compute, reopen, start
 from quatnet.nn.architectures import architecture
 from quatnet.pruning import lottery
@@ -25,6 +29,15 @@ PRUNING = tuple(field.name for field in fields(PruneSettings))
 @click.command()
 @click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @options.pruning_options
+@click.option("--budget", type=Size(), metavar="SIZE", help="Prune until the ticket fits: 900B, 16kB, 64KiB, 1MB.")
+@click.option("--target-accuracy", type=float, help="Prune as far as the test accuracy stays at this, in %.")
+@click.option(
+    "--values",
+    type=click.Choice(VALUES),
+    default="float32",
+    show_default=True,
+    help="Of --budget: how the ticket stores weights.",
+)
 @options.arch_option(required=False)
 @options.training_options
 @options.compute_options
@@ -37,6 +50,9 @@ def prune(
     ctx: click.Context,
     /,
     run: Path | None,
+    budget: int | None,
+    target_accuracy: float | None,
+    values: str,
     arch: str | None,
     device: str,
     conv: str,
@@ -52,12 +68,18 @@ def prune(
     Prunes RUN, or the run worked on last, or with --arch a new run; the same command again resumes or shows it. The
     options from --arch on describe a new run; RUN keeps the settings it was made with.
 
+    With --budget or --target-accuracy it prunes as many rounds as that takes, and says what it cost.
+
     \b
     Examples: quatnet prune --rounds 20
               quatnet prune --arch lenet --quaternion --rounds 20
+              quatnet prune --arch lenet --quaternion --budget 16kB
     """
     output = Output(as_json=as_json, quiet=quiet)
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
+    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values)
+    if goal is not None:
+        pruning.setdefault("rounds", MOST_ROUNDS)
     training = options.given(settings)
     if arch is not None:
         training = {"arch": architecture(arch).name, **training}
@@ -76,12 +98,18 @@ def prune(
     introduce(output, lab, default_data=run is None and "dataset" not in training)
     with Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower:
         lab.listener = follower.listener
-        last = lottery.prune(lab, prune_settings)
+        if goal is None:
+            last = lottery.prune(lab, prune_settings)
+        else:
+            trials, met = prune_until(lab, prune_settings, goal)
     results = lab.run.results()
     _show(output, lab, results)
-    if last < prune_settings.rounds:
+    reached = {} if goal is None else {"goal": _show_goal(output, lab, goal, trials, met)}
+    if goal is None and last < prune_settings.rounds:
         output.say(f"stopped before round {last + 1}: two rounds below {prune_settings.stop_below:g} % (--stop-below)")
-    output.finish({**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results)})
+    output.finish(
+        {**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results), **reached}
+    )
 
 
 def _newest(ctx: click.Context, output: Output, runs_dir: Path, *, quaternion: bool) -> Path | None:
@@ -137,6 +165,33 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
         output.say("no picture: matplotlib is not installed (extra `plot`)")
     last = results[-1]
     output.say(f"last round {last.round}: accuracy {last.accuracy:.2f} %, {weights_left(last.weights_left, dense)}")
+
+
+def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: Trial | None) -> dict[str, Any]:
+    """Say which round meets the goal and what it cost, and return that as a JSON object; a RunError if none does."""
+    wanted = [f"a ticket of at most {goal.budget:,} bytes"] if goal.budget is not None else []
+    wanted += [f"at least {goal.accuracy:g} % accuracy"] if goal.accuracy is not None else []
+    if met is None:
+        last = trials[-1]
+        raise RunError(
+            f"{lab.run.path}: no round has {' and '.join(wanted)}; the last, {last.result.round}, has"
+            f" {last.bytes:,} bytes and {last.result.accuracy:.2f} %"
+        )
+    dense, result = trials[0], met.result
+    output.say(f"round {result.round} has {' and '.join(wanted)}: {met.bytes:,} bytes, {result.accuracy:.2f} %")
+    output.say(
+        f"it cost {dense.result.accuracy - result.accuracy:.2f} points: the dense network has {dense.bytes:,} bytes"
+        f" and {dense.result.accuracy:.2f} %"
+    )
+    output.say(f"to write it: quatnet export {lab.run.path} --round {result.round} --values {goal.values}")
+    return {
+        "round": result.round,
+        "ticket_bytes": met.bytes,
+        "values": goal.values,
+        "accuracy": result.accuracy,
+        "dense_ticket_bytes": dense.bytes,
+        "dense_accuracy": dense.result.accuracy,
+    }
 
 
 def _rounds(results: list[RoundResult]) -> list[dict[str, Any]]:

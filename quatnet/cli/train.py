@@ -10,22 +10,34 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.cli.summary import dense_percent, introduce, summary
+from quatnet.deploy.seed_ticket import SeedTicket, read_seed_ticket, retrain
+from quatnet.errors import UsageError
 from quatnet.experiment import Compute, start
 from quatnet.pruning.lottery import train_dense
 from quatnet.settings import TrainSettings
 
+DIFFERENT = (
+    "the weights are not those of the ticket's run bit for bit: another machine, library or number of threads rounds "
+    "differently"
+)
+
 
 @click.command()
-@options.arch_option(required=True)
+@options.arch_option(required=False)
 @options.training_options
+@click.option(
+    "--ticket",
+    type=click.Path(path_type=Path),
+    help="Train a pruned network again, from its seed ticket (quatnet export --format seed), instead of a dense one.",
+)
 @options.compute_options
 @options.data_dir_option
 @options.runs_dir_option
 @options.json_option
 @options.quiet_option
 def train(
-    arch: str,
-    quaternion: bool | None,
+    arch: str | None,
+    ticket: Path | None,
     device: str,
     conv: str,
     threads: int | None,
@@ -43,9 +55,19 @@ def train(
     Example: quatnet train --arch lenet --quaternion
     """
     output = Output(as_json=as_json, quiet=quiet)
-    settings = TrainSettings.for_architecture(arch, bool(quaternion), **options.given(training))
-    lab = start(runs_dir, settings, data_dir=data_dir, compute=Compute(device, conv, threads))
-    introduce(output, lab, default_data=training["dataset"] is None)
+    compute = Compute(device, conv, threads)
+    given = options.given(training)
+    if ticket is not None:
+        if arch is not None or given:
+            name = "arch" if arch is not None else next(iter(given)).replace("_", "-")
+            raise UsageError(f"--ticket: --{name} given too; the ticket has all settings")
+        _train_again(output, read_seed_ticket(ticket), runs_dir, data_dir, compute)
+        return
+    if arch is None:
+        raise UsageError("--arch or --ticket is needed")
+    settings = TrainSettings.for_architecture(arch, given.pop("quaternion", False), **given)
+    lab = start(runs_dir, settings, data_dir=data_dir, compute=compute)
+    introduce(output, lab, default_data="dataset" not in given)
     with Follower(output, lab.run, dense_percent(lab.run)) as follower:
         lab.listener = follower.listener
         train_dense(lab)
@@ -56,3 +78,17 @@ def train(
     )
     output.say(f"saved in {lab.run.path}; to prune it: quatnet prune {lab.run.path}")
     output.finish(summary(lab.run, result))
+
+
+def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: Path, compute: Compute) -> None:
+    """Train the round of a seed ticket, and say whether it ended as the first time."""
+    train = ticket.train
+    output.say(
+        f"{train.arch}, {train.algebra}, on {train.dataset}: round {ticket.round}, {ticket.masks.count():,} weights"
+    )
+    run = retrain(ticket, runs_dir, data_dir=data_dir, compute=compute)
+    (result,) = run.results()
+    same = ticket.matches(run)
+    output.say(f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, saved in {run.path}")
+    output.say("the weights are those of the ticket's run, bit for bit" if same else DIFFERENT)
+    output.finish({**summary(run, result), "identical": same})

@@ -10,7 +10,7 @@ from quatnet.experiment import finished_round, trained_network
 from quatnet.nn.models import Network, build
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
-from quatnet.training import predict
+from quatnet.training import evaluate, predict
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,7 @@ class Model:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities (n, classes) of raw images (n, h, w, c): uint8, or floats from 0 to 1."""
         return predict(self.network, self.description, images)
+
+    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Return the percentage of raw images (n, h, w, c) that are classified as their label (n,)."""
+        return evaluate(self.network, self.description, images, labels)[1]

@@ -1,6 +1,7 @@
 """`quatnet prune`."""
 
 import csv
+import re
 
 import pytest
 
@@ -147,3 +148,29 @@ def test_after_an_interruption_of_the_default_run_the_command_to_resume_names_it
 def test_a_resumed_run_says_from_where(quatnet, run):
     (run / "rounds" / "02" / "result.json").unlink()
     assert "resuming round 2/2 after epoch 2/2" in quatnet("prune", run)
+
+
+def test_with_a_budget_it_prunes_until_the_ticket_fits_and_says_what_it_cost(quatnet):
+    goal = ("prune", *NETWORK, "--budget", "1.5kB", "--stop-below", 0)
+    values = quatnet.json(*goal)
+    found, last = values["goal"], values["rounds"][-1]
+    assert found["ticket_bytes"] <= 1500 < found["dense_ticket_bytes"]
+    assert (found["round"], found["accuracy"]) == (last["round"], last["accuracy"])
+    lines = quatnet(*goal).splitlines()
+    expected = f"round {last['round']} has a ticket of at most 1,500 bytes: {found['ticket_bytes']:,} bytes, "
+    assert any(line.startswith(expected) for line in lines)
+    assert lines[-1] == f"to write it: quatnet export {values['run']} --round {last['round']} --values float32"
+
+
+def test_a_goal_that_is_not_met_is_an_error_and_the_rounds_stay(quatnet, tmp_path):
+    goal = ("--budget", "1400", "--target-accuracy", 100, "--rounds", 4, "--stop-below", 0)
+    message = quatnet.error(1, "prune", *NETWORK, *goal)
+    assert re.search(
+        r"no round has a ticket of at most 1,400 bytes and at least 100 % accuracy; the last, \d, ha", message
+    )
+    assert list(tmp_path.glob("runs/*/rounds/01/result.json"))
+
+
+@pytest.mark.parametrize("size", ["16 parsecs", "-3", "kB"])
+def test_a_size_that_is_none_is_refused(quatnet, size):
+    assert "a size like 900B, 16kB, 64KiB or 1MB is needed" in quatnet.error(2, "prune", f"--budget={size}")

@@ -1,0 +1,134 @@
+"""Which weights of a layer are left, in few bytes: the smallest of four codings of its mask (docs/ticket.md).
+
+Bitmap: one bit per entry, as `Masks.save` writes them. Golomb-Rice (Golomb 1966, Rice and Plaunt 1971): the gaps
+between the entries left, or between those gone, each as gap >> k in unary and its k low bits as they are. For entries
+that are left at random this is within a few percent of the entropy n H(density). CSR: how many entries each row has,
+and their 16-bit columns. With k = 13, Golomb-Rice needs 14 bits an entry and n / 8192 bits, CSR 16 bits an entry and,
+for rows of at most 65,535 columns, at least that: CSR is thus never the smallest of them. It is there for comparison.
+
+Entries are counted in the C order of the weight. A coding begins with its kind and k in one byte, kind + 4 k.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from quatnet.deploy.values import Reader, varint
+
+BITMAP, LEFT, GONE, CSR = range(4)
+HIGHEST_K = 31
+WIDEST_ROW = 2**16 - 1
+
+
+def encode(mask: np.ndarray) -> bytes:
+    """Return the smallest coding of a bool array of any shape."""
+    return min(encodings(mask).values(), key=len)
+
+
+def encodings(mask: np.ndarray) -> dict[int, bytes]:
+    """Return all codings of a mask, by their numbers; CSR only for rows (the last axis) of at most 65,535 entries."""
+    flat = mask.ravel()
+    codings = {
+        BITMAP: bytes([BITMAP]) + np.packbits(flat).tobytes(),
+        LEFT: _encode_gaps(LEFT, flat),
+        GONE: _encode_gaps(GONE, ~flat),
+    }
+    if mask.shape[-1] <= WIDEST_ROW:
+        codings[CSR] = _encode_csr(mask)
+    return codings
+
+
+def decode(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the mask of a shape whose coding is all of `content`; a ValueError if it is not one."""
+    reader = Reader(content)
+    mask = read(reader, shape)
+    reader.end()
+    return mask
+
+
+def read(reader: Reader, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the mask of a shape that comes next; a ValueError if what comes is not the coding of one."""
+    kind, k = (first := reader.byte()) & 3, first >> 2
+    if k > (HIGHEST_K if kind in (LEFT, GONE) else 0):
+        raise ValueError(f"a coding of positions that there is not ({first})")
+    n = math.prod(shape)
+    if kind == BITMAP:
+        flat = _read_bitmap(reader, n)
+    elif kind == CSR:
+        flat = _read_csr(reader, n, shape[-1])
+    else:
+        flat = _read_gaps(reader, n, k) == (kind == LEFT)
+    return flat.reshape(shape)
+
+
+def entropy(mask: np.ndarray) -> float:
+    """Return n H(density) in bits, H(p) = -p log2 p - (1 - p) log2 (1 - p): what positions at random must cost."""
+    n, left = mask.size, int(np.count_nonzero(mask))
+    return sum(count * math.log2(n / count) for count in (left, n - left) if count)
+
+
+def _read_bitmap(reader: Reader, n: int) -> np.ndarray:
+    bits = np.unpackbits(reader.array("u1", -(-n // 8)))
+    if bits[n:].any():
+        raise ValueError("a bitmap that goes on after its end")
+    return bits[:n].astype(np.bool_)
+
+
+def _encode_gaps(kind: int, flat: np.ndarray) -> bytes:
+    """Code the gaps between the True entries: first the k low bits of all, then all unary parts (gap >> k zeros, 1)."""
+    gaps = np.diff(np.flatnonzero(flat), prepend=-1) - 1
+    highest = int(gaps.max(initial=0)).bit_length()
+    k = min(range(max(1, highest)), key=lambda k: k * gaps.size + int((gaps >> k).sum()))
+    low = [(gaps >> bit & 1).astype(np.uint8) for bit in reversed(range(k))]
+    ends = np.cumsum((gaps >> k) + 1)
+    unary = np.zeros(ends[-1] if ends.size else 0, np.uint8)
+    unary[ends - 1] = 1
+    bits = np.concatenate([np.stack(low, axis=1).ravel(), unary]) if low else unary
+    return bytes([kind + 4 * k]) + varint(gaps.size) + np.packbits(bits).tobytes()
+
+
+def _read_gaps(reader: Reader, n: int, k: int) -> np.ndarray:
+    count = reader.varint()
+    if count > n:
+        raise ValueError(f"{count:,} positions among {n:,} entries")
+    # All gaps together are n - count at most, which limits the bits that can belong to them.
+    most = count * (k + 1) + ((n - count) >> k) if count else 0
+    bits = np.unpackbits(np.frombuffer(reader.peek(-(-most // 8)), np.uint8))
+    ends = np.flatnonzero(bits[count * k :])[:count]
+    if ends.size < count:
+        raise ValueError("positions that end early or lie outside their weight")
+    used = count * k + (int(ends[-1]) + 1 if count else 0)
+    if np.unpackbits(reader.array("u1", -(-used // 8)))[used:].any():
+        raise ValueError("positions that go on after their end")
+    low = np.zeros(count, np.int64)
+    for bit in bits[: count * k].reshape(count, k).T:
+        low = low << 1 | bit
+    gaps = ((np.diff(ends, prepend=-1) - 1) << k) + low
+    return _flat(np.cumsum(gaps + 1) - 1, n)
+
+
+def _encode_csr(mask: np.ndarray) -> bytes:
+    rows = mask.reshape(-1, mask.shape[-1])
+    counts, columns = np.count_nonzero(rows, axis=1), np.nonzero(rows)[1]
+    return bytes([CSR]) + np.concatenate([counts, columns]).astype("<u2").tobytes()
+
+
+def _read_csr(reader: Reader, n: int, width: int) -> np.ndarray:
+    counts = reader.array("<u2", n // width).astype(np.int64)
+    if (counts > width).any():
+        raise ValueError(f"a row of more than its {width:,} columns")
+    columns = reader.array("<u2", int(counts.sum())).astype(np.int64)
+    if (columns >= width).any():
+        raise ValueError(f"a column that a row of {width:,} has not")
+    return _flat(np.repeat(np.arange(counts.size), counts) * width + columns, n)
+
+
+def _flat(positions: np.ndarray, n: int) -> np.ndarray:
+    """Return (n,) bools that are True at these positions, which must be increasing and less than n."""
+    if positions.size and (positions[-1] >= n or (np.diff(positions) <= 0).any()):
+        raise ValueError(f"positions that do not increase, or not among {n:,} entries")
+    flat = np.zeros(n, np.bool_)
+    flat[positions] = True
+    return flat

@@ -1,0 +1,231 @@
+"""The seed ticket: seed, settings and masks, from which a round is trained again bit for bit (docs/ticket.md).
+
+That takes a training which starts from values that can be drawn again, with a fresh optimizer: round 0 of any protocol,
+and every round of `imp`, of `reinit`, and of `paper` with fresh_optimizer. The bits are the same with the same versions
+of quatnet, NumPy and BLAS, on the same kind of processor or GPU, with as many threads, and with the same algorithm of
+the convolutions (environment.json of the run has them).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quatnet.data import load
+from quatnet.deploy import positions
+from quatnet.deploy.ticket import check_limits, opened, sealed
+from quatnet.deploy.values import Reader, varint
+from quatnet.environment import describe
+from quatnet.errors import DataError, RunError, UsageError
+from quatnet.experiment import CPU, Compute, finished_round, network_for
+from quatnet.files import write_bytes
+from quatnet.pruning.lab import Lab, Listener
+from quatnet.pruning.masks import Masks
+from quatnet.runs import DataDescription, Run, run_name
+from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.training import Phase, Position, TrainingData
+
+MAGIC = b"QNS"
+VERSION = 1
+COMPRESSED = 1
+MOST_TEXT = 2**20
+"""Limit of the settings as text, in bytes: a small file must not become a large one."""
+
+ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)
+"""What settings raise that are not those of a run, and files that cannot be read."""
+
+
+@dataclass(frozen=True)
+class SeedTicket:
+    """What it takes to train a round of a run again.
+
+    Attributes
+    ----------
+    train, prune : the settings of the run; `prune` is None if it was never pruned.
+    data : the data that it was trained with, cut by the settings.
+    round, masks : which round, and the weights that it trains.
+    checksum : CRC-32 of the values that the round ended with.
+    """
+
+    train: TrainSettings
+    prune: PruneSettings | None
+    data: DataDescription
+    round: int
+    masks: Masks
+    checksum: int
+
+    @classmethod
+    def of(cls, run: Run, round: int) -> SeedTicket:
+        """Return the seed ticket of a finished round; errors as `write_seed_ticket`."""
+        round = finished_round(run, round).round
+        _check_start(run.prune_settings, round)
+        values, masks = run.load_round(Position(Phase.ROUNDS, round))
+        return cls(run.train_settings, run.prune_settings, run.data, round, masks, _checksum(values))
+
+    @property
+    def name(self) -> str:
+        """The name of the folder in which the round is trained again: that of the run, with round and masks."""
+        masks = zlib.crc32(_encode_masks(self.masks))
+        return f"{run_name(self.train, self.prune)}-round{self.round:02d}-{masks:08x}"
+
+    def encode(self) -> bytes:
+        """Return the content of the file; a UsageError if the settings or the network are beyond its limits."""
+        check_limits(self.train.arch, self.train.width, self.data.input_shape, len(self.data.class_names))
+        text = json.dumps(_settings(self), separators=(",", ":")).encode()
+        if len(text) > MOST_TEXT:
+            raise UsageError(f"settings of {len(text):,} bytes; a seed ticket has at most {MOST_TEXT:,}")
+        stored = min(text, zlib.compress(text, 9), key=len)
+        head = bytes([COMPRESSED * (stored is not text)]) + varint(self.round) + self.checksum.to_bytes(4, "little")
+        return sealed(MAGIC, VERSION, head + varint(len(stored)) + stored + _encode_masks(self.masks))
+
+    def matches(self, run: Run) -> bool:
+        """Say whether the round of a run ended with the values that the ticket was made of, bit for bit."""
+        return _checksum(run.load_round(Position(Phase.ROUNDS, self.round))[0]) == self.checksum
+
+
+def write_seed_ticket(path: Path, run: Run, round: int) -> int:
+    """Write the seed ticket of a finished round, and return its size in bytes.
+
+    Raises UsageError if there is no such round, or its training began with what the rounds before had left.
+    """
+    content = encode(run, round)
+    write_bytes(Path(path), content)
+    return len(content)
+
+
+def read_seed_ticket(path: Path) -> SeedTicket:
+    """Return what is in a seed ticket; a RunError if the file is missing, damaged, or no seed ticket."""
+    try:
+        return decode(Path(path).read_bytes())
+    except ERRORS as error:
+        raise RunError(f"{path}: not a readable seed ticket ({error})") from None
+
+
+def retrain(
+    ticket: SeedTicket,
+    runs_dir: Path,
+    *,
+    data_dir: Path | None = None,
+    compute: Compute = CPU,
+    listener: Listener | None = None,
+) -> Run:
+    """Train the round of a seed ticket, and return its run: a folder that has this round alone.
+
+    It is made in `runs_dir`; if it is there, its training goes on. DataError if the data are not here, or have changed.
+    """
+    data = TrainingData.cut(load(ticket.train.dataset, data_dir=data_dir), ticket.train)
+    _check_data(ticket, DataDescription.of(data))
+    network = network_for(ticket.train, ticket.data, compute)
+    threads = compute.threads_for(ticket.train.arch)
+    environment = describe(device=compute.device, conv=compute.conv, threads=threads)
+    run = Run.create(Path(runs_dir) / ticket.name, ticket.train, ticket.data, network.values(), environment)
+    run.check_data(ticket.data)
+    lab = Lab(run, data, network, listener)
+    with run.locked():
+        if ticket.prune is not None:
+            run.set_prune_settings(ticket.prune)
+        _train(lab, ticket)
+    return run
+
+
+def encode(run: Run, round: int) -> bytes:
+    """Return the content of a round's seed ticket; errors as `write_seed_ticket`."""
+    return SeedTicket.of(run, round).encode()
+
+
+def decode(content: bytes) -> SeedTicket:
+    """Return what is in a seed ticket's content; one of `ERRORS` if it is none."""
+    reader = opened(MAGIC, VERSION, content, "seed ticket")
+    flags, round = reader.byte(), reader.varint()
+    if flags > COMPRESSED:
+        raise ValueError(f"flags that there are not ({flags})")
+    checksum = int(reader.array("<u4", 1)[0])
+    settings = json.loads(_read_text(reader, bool(flags)))
+    given = settings["train"]
+    # Not for_architecture(**given): there an optimizer that is given changes the default of the rate.
+    train = replace(TrainSettings.for_architecture(given["arch"], given["quaternion"]), **given)
+    prune = None if settings["prune"] is None else PruneSettings(**settings["prune"])
+    data = DataDescription.from_json(settings["data"])
+    _check_start(prune, round)
+    check_limits(train.arch, train.width, data.input_shape, len(data.class_names))
+    parameters = network_for(train, data, Compute(threads=1)).parameters
+    masks = {name: positions.read(reader, p.shape) for name, p in parameters.items() if p.prunable}
+    reader.end()
+    return SeedTicket(train, prune, data, round, Masks(masks), checksum)
+
+
+def _check_start(prune: PruneSettings | None, round: int) -> None:
+    """Raise a UsageError unless a round begins with values that can be drawn again, and a fresh optimizer."""
+    if round and (prune is None or not (prune.protocol in ("imp", "reinit") or prune.fresh_optimizer)):
+        protocol = "no protocol" if prune is None else f"protocol {prune.protocol}"
+        raise UsageError(
+            f"--round: {round} given; with {protocol} it goes on from the rounds before. A seed ticket needs round 0,"
+            " or protocol imp, reinit, or paper with --fresh-optimizer"
+        )
+
+
+def _settings(ticket: SeedTicket) -> dict[str, Any]:
+    """Return the settings that differ from the defaults, and the data."""
+    train, prune = ticket.train, ticket.prune
+    return {
+        "train": {"arch": train.arch, "quaternion": train.quaternion, **train.non_defaults()},
+        "prune": None if prune is None else _different(asdict(prune), asdict(PruneSettings())),
+        "data": asdict(ticket.data),
+    }
+
+
+def _different(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def _read_text(reader: Reader, compressed: bool) -> bytes:
+    stored = reader.take(reader.varint())
+    if not compressed:
+        return stored
+    inflate = zlib.decompressobj()
+    text = inflate.decompress(stored, MOST_TEXT)
+    if not inflate.eof or inflate.unused_data:
+        raise ValueError("settings that end early, or are too long")
+    return text
+
+
+def _encode_masks(masks: Masks) -> bytes:
+    return b"".join(positions.encode(mask) for mask in masks.dense().values())
+
+
+def _checksum(values: dict[str, np.ndarray]) -> int:
+    """Return the CRC-32 of all values in their order, little-endian; a zero has no sign in it."""
+    checksum = 0
+    for value in values.values():
+        unsigned = value + value.dtype.type(0)
+        checksum = zlib.crc32(unsigned.astype(value.dtype.newbyteorder("<")).tobytes(), checksum)
+    return checksum
+
+
+def _check_data(ticket: SeedTicket, found: DataDescription) -> None:
+    made = ticket.data
+    if found != made:
+        raise DataError(
+            f"the seed ticket was made with other data: the images of {ticket.train.dataset}, or how they are"
+            f" normalised, have changed since ({made.train_images:,} + {made.test_images:,} images then,"
+            f" {found.train_images:,} + {found.test_images:,} now)"
+        )
+
+
+def _train(lab: Lab, ticket: SeedTicket) -> None:
+    """Do what the protocols of `quatnet.pruning.lottery` do for a round whose mask is known."""
+    pruned = ticket.prune if ticket.round else None
+    epoch = pruned.rewind_epoch if pruned is not None else 0
+    if not lab.resume(ticket.round):
+        ticket.masks.apply(lab.network.parameters)
+        if pruned is not None and pruned.protocol == "reinit":
+            lab.reinitialize(ticket.round)
+        else:
+            lab.rewind(epoch)
+        lab.optimizer.reset()
+    lab.train(ticket.round, first_epoch=epoch)
