@@ -99,8 +99,14 @@ def select(device: str) -> ModuleType:
 
 def blas_threads(count: int) -> AbstractContextManager[object]:
     """Limit BLAS to `count` threads inside a `with` block."""
-    limits: AbstractContextManager[object] = threadpoolctl.threadpool_limits(limits=count, user_api="blas")
+    limits: AbstractContextManager[object] = _libraries().limit(limits=count, user_api="blas")
     return limits
+
+
+@functools.cache
+def _libraries() -> threadpoolctl.ThreadpoolController:
+    """Return the BLAS libraries of this process; looking for them takes a millisecond or two."""
+    return threadpoolctl.ThreadpoolController()
 
 
 def _first_line(error: BaseException) -> str:
