@@ -25,6 +25,11 @@ def read_images(path: Path, shape: tuple[int, int, int], *, invert: bool = False
     return [(str(path), _read_picture(path, shape, invert))]
 
 
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """Return raw images as uint8: of floats from 0 to 1, the nearest of 256 values."""
+    return images if images.dtype == np.uint8 else np.rint(255 * images.clip(0, 1)).astype(np.uint8)
+
+
 def _read_picture(path: Path, shape: tuple[int, int, int], invert: bool) -> np.ndarray:
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError

@@ -9,9 +9,11 @@ from typing import Any, NoReturn
 
 import click
 
+from quatnet.cli.bench import bench
 from quatnet.cli.data import data
 from quatnet.cli.doctor import doctor
 from quatnet.cli.evaluate import evaluate
+from quatnet.cli.export import export
 from quatnet.cli.models import models
 from quatnet.cli.predict import predict
 from quatnet.cli.prune import prune
@@ -82,7 +84,7 @@ def main() -> None:
     """
 
 
-for command in (train, prune, sweep, reproduce, evaluate, predict, report, models, data, runs, doctor):
+for command in (train, prune, sweep, reproduce, evaluate, predict, report, export, bench, models, data, runs, doctor):
     main.add_command(command)
 
 

@@ -10,7 +10,7 @@ import click
 UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "kib": 1024, "mib": 1024**2}
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """A number of bytes: 900, 900B, 16kB (16,000), 64KiB (65,536), 1.5MB."""
 
     name = "size"

@@ -136,9 +136,7 @@ def p_sentence(comparison: Comparison) -> str:
     differences = f"{pairs} paired difference{'s' if pairs > 1 else ''}"
     text = f"p: exact sign-flip test of the {differences}, Holm-corrected over {tests} levels."
     if pairs >= statistics.FEWEST_PAIRS:
-        text += (
-            " t interval: 95 %, of each level by itself; p (t): paired t test, for normally distributed"
-        )
+        text += " t interval: 95 %, of each level by itself; p (t): paired t test, for normally distributed"
         text += " differences, Holm-corrected alike."
     if comparison.smallest_p > statistics.SIGNIFICANCE:
         p = f"{comparison.smallest_p:.2g}"

@@ -1,0 +1,161 @@
+"""`quatnet bench`: what every round of a run costs on a device, in bytes, work and time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quatnet.cli import options
+from quatnet.cli.console import Output, share
+from quatnet.deploy.card import BATCHES, COMPILED, CSR, NUMPY, ONNX, C, Card, RoundCard, card
+from quatnet.environment import describe
+from quatnet.errors import UsageError
+from quatnet.experiment import data_of
+from quatnet.files import write_json
+from quatnet.report.sizes import save_picture
+from quatnet.runs import Run
+
+SIZES = ("ticket float32", "ticket int8", "seed", "C float32", "C int8")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--against", type=click.Path(path_type=Path), help="A second run, the other algebra's.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw accuracy against bytes, .png or .svg.")
+@click.option("--card", "file", type=click.Path(path_type=Path), help="Write everything as a JSON file.")
+@click.option(
+    "--test-size", type=int, help="Measure accuracies on N test images, class-balanced.  [default: the run's]"
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=0.2, show_default=True, help="For each latency."
+)
+@options.data_dir_option
+@options.json_option
+@options.quiet_option
+def bench(
+    run: Path,
+    against: Path | None,
+    figure: Path | None,
+    file: Path | None,
+    test_size: int | None,
+    seconds: float,
+    data_dir: Path,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say what every round of RUN costs on a device, and where being sparse pays on this one.
+
+    Bytes of the formats of `quatnet export`, multiply-adds, and latencies of dense NumPy, the compiled network, the C
+    program (with a C compiler) and onnxruntime (where it is installed), all on one thread.
+
+    \b
+    Example: quatnet bench runs/lenet-real-mnist-mini-seed0-44136fa3 \\
+               --against runs/lenet-quaternion-mnist-mini-seed0-44136fa3 --figure card.png
+    """
+    output = Output(as_json=as_json, quiet=quiet)
+    runs = [Run(path) for path in (run, against) if path is not None]
+    _check(runs)
+    cards = []
+    for one in runs:
+        dataset = data_of(one, data_dir=data_dir).dataset.subset(None, test_size, one.train_settings.seed)
+        output.say(f"{one.path}: {len(one.results())} rounds")
+        cards.append(card(one, dataset, seconds=seconds, finished=lambda r: output.say(f"round {r.result.round} done")))
+    output.say()
+    _show_bytes(output, cards)
+    for batch in BATCHES:
+        output.say()
+        _show_latencies(output, cards, batch)
+    output.say()
+    for sentence in findings(cards):
+        output.say(sentence)
+    if figure is not None and not save_picture(figure, cards):
+        output.say("no picture: matplotlib is not installed (extra `plot`)")
+    value = {"cards": [_as_json(one) for one in cards], "environment": describe(device="cpu", conv="auto", threads=1)}
+    if file is not None:
+        write_json(file, value)
+    for name, path in (("picture", figure), ("card", file)):
+        if path is not None and path.is_file():
+            output.say(f"{name}: {path}")
+    output.finish(value)
+
+
+def _check(runs: list[Run]) -> None:
+    for one in runs:
+        if not one.results():
+            raise UsageError(f"{one.path} has no finished round yet")
+    of = {(one.train_settings.arch, one.train_settings.dataset) for one in runs}
+    if len(of) > 1:
+        raise UsageError(f"--against: {runs[1].path} is of another network or data set than {runs[0].path}")
+
+
+def _show_bytes(output: Output, cards: list[Card]) -> None:
+    rows = []
+    for one in cards:
+        for r in one.rounds:
+            rows.append(
+                [
+                    one.algebra,
+                    str(r.result.round),
+                    share(r.result.weights_left),
+                    f"{r.result.kept_weights:,}",
+                    f"{r.multiply_adds:,}",
+                    f"{r.result.accuracy:.2f}",
+                    f"{r.accuracy_int8:.2f}",
+                    *(f"{r.bytes[name]:,}" if name in r.bytes else "-" for name in SIZES),
+                    f"{r.ram:,}",
+                ]
+            )
+    columns = ["algebra", "round", "weights left", "weights", "multiply-adds", "accuracy, %", "int8", *SIZES, "C RAM"]
+    output.table(columns, rows)
+
+
+def _show_latencies(output: Output, cards: list[Card], batch: int) -> None:
+    names = [name for name in (NUMPY, CSR, COMPILED, C, ONNX) if name in cards[0].rounds[0].latency]
+    images = "one image" if batch == 1 else f"{batch} images"
+    output.say(f"microseconds for {images}: median (95 %)")
+    rows = [
+        [one.algebra, str(r.result.round), share(r.result.weights_left), *(_latency(r, name, batch) for name in names)]
+        for one in cards
+        for r in one.rounds
+    ]
+    output.table(["algebra", "round", "weights left", *names], rows)
+
+
+def _latency(card: RoundCard, name: str, batch: int) -> str:
+    latency = card.latency[name][batch]
+    return f"{latency.p50:.3g} ({latency.p95:.3g})"
+
+
+def findings(cards: list[Card]) -> list[str]:
+    """Say in sentences what the card shows: the work of both algebras, and where dense is faster."""
+    sentences = []
+    for one in cards:
+        if one.algebra == "quaternion":
+            sentences.append(
+                f"quaternion: {one.parameters:,} parameters, {one.multiply_adds:,} multiply-adds dense: a quarter of "
+                "the real layers' weights, and the same products"
+            )
+        for batch in BATCHES:
+            images = "one image" if batch == 1 else f"{batch} images"
+            place = one.break_even(batch)
+            if place is not None:
+                text = f"sparse is faster than dense NumPy below {share(place)} of the weights"
+            else:
+                last = one.rounds[-1].latency
+                faster = last[CSR][batch].p50 < last[NUMPY][batch].p50
+                text = f"{'sparse' if faster else 'dense NumPy'} is faster in all rounds"
+            slower = [
+                str(r.result.round) for r in one.rounds if r.latency[COMPILED][batch].p50 > r.latency[NUMPY][batch].p50
+            ]
+            if slower:
+                text += f"; dense NumPy is faster than the compiled network in round{'s' * (len(slower) > 1)} "
+                text += ", ".join(slower)
+            sentences.append(f"{one.algebra}, {images}: {text}")
+    return sentences
+
+
+def _as_json(one: Card) -> dict[str, Any]:
+    return {**asdict(one), "break_even": {str(batch): one.break_even(batch) for batch in BATCHES}}

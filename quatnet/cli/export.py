@@ -1,0 +1,149 @@
+"""`quatnet export`: a pruned network as a small file, as ONNX, or as C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from quatnet.cli import options
+from quatnet.cli.console import Output
+from quatnet.data import Dataset
+from quatnet.deploy import c, onnx, seed_ticket, ticket
+from quatnet.deploy.model import Model
+from quatnet.deploy.values import VALUES
+from quatnet.errors import DataError, UsageError
+from quatnet.experiment import data_of, finished_round
+from quatnet.images import as_bytes
+from quatnet.runs import RoundResult, Run
+
+SUFFIXES = {"ticket": ".ticket", "seed": ".seed", "onnx": ".onnx", "c": ""}
+SELF_TEST_IMAGES = 4
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(SUFFIXES)),
+    default="ticket",
+    show_default=True,
+    help="ticket: the smallest file that restores the network; seed: seed and mask, to train it again; onnx; c: C99.",
+)
+@click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round.  [default: the last]")
+@click.option(
+    "--values",
+    type=click.Choice(VALUES),
+    default="float32",
+    show_default=True,
+    help="How a ticket stores weights; C has no float16.",
+)
+@click.option("--preprocessing", is_flag=True, help="Of onnx: take raw pixels, uint8.")
+@click.option("--name", default="network", show_default=True, help="Of c: name of the files and of all functions.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="The file, of c the folder.  [default: beside RUN, named like it]",
+)
+@options.data_dir_option
+@options.json_option
+@options.quiet_option
+def export(
+    run: Path,
+    format_: str,
+    round_: int | None,
+    values: str,
+    preprocessing: bool,
+    name: str,
+    output: Path | None,
+    data_dir: Path,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write RUN's network for use elsewhere, and say its size and its accuracy.
+
+    The formats are described in docs/deploy.md.
+
+    \b
+    Examples: quatnet export runs/lenet-real-mnist-mini-seed0-44136fa3 --values int8
+              quatnet export runs/lenet-real-mnist-mini-seed0-44136fa3 --format c --output firmware
+    """
+    screen = Output(as_json=as_json, quiet=quiet)
+    if preprocessing and format_ != "onnx":
+        raise UsageError(f"--preprocessing: --format {format_} given; only onnx may go without")
+    if values != "float32" and format_ in ("seed", "onnx"):
+        raise UsageError(f"--values: {values} given; --format {format_} has float32 alone")
+    opened = Run(run)
+    result = finished_round(opened, round_)
+    path = output or run.with_name(f"{run.name}-round{result.round:02d}{SUFFIXES[format_]}")
+    screen.say(f"{opened.train_settings.arch}, {opened.train_settings.algebra}, round {result.round}")
+    if format_ == "seed":
+        size = seed_ticket.write_seed_ticket(path, opened, result.round)
+        screen.say(f"{path}: {size:,} bytes; to train it again: quatnet train --ticket {path}")
+        shown: dict[str, Any] = {"bytes": size}
+    elif format_ == "c":
+        shown = _export_c(screen, opened, result, path, name, values, data_dir)
+    else:
+        model = Model.of(opened, result.round)
+        if format_ == "ticket":
+            size = ticket.write_ticket(path, model, values)
+            stored = ticket.read_ticket(path)
+        else:
+            size, stored = onnx.write_onnx(path, model, preprocessing=preprocessing), model
+        parameters = model.network.parameters.size
+        screen.say(f"{path}: {size:,} bytes; dense, as float32, the network has {4 * parameters:,}")
+        shown = {"bytes": size, "accuracy": _say_accuracy(screen, opened, result, stored, data_dir)}
+    screen.finish({"run": str(run), "round": result.round, "format": format_, "path": str(path), **shown})
+
+
+def _export_c(
+    screen: Output, run: Run, result: RoundResult, folder: Path, name: str, values: str, data_dir: Path
+) -> dict[str, Any]:
+    """Write the C program with what the network of float32 or int8 weights reaches on the test set, if that is here."""
+    model = Model.of(run, result.round)
+    dataset = _test_set(screen, run, data_dir)
+    accuracy = None
+    if dataset is None:
+        images = np.random.default_rng(0).integers(0, 256, (SELF_TEST_IMAGES, *run.data.input_shape), np.uint8)
+    else:
+        images = as_bytes(dataset.x_test[:SELF_TEST_IMAGES])
+        accuracy = c.accuracy(model, values, dataset.x_test, dataset.y_test)
+        screen.say(
+            f"accuracy {accuracy:.2f} % on {len(dataset.y_test):,} test images; the run's: {result.accuracy:.2f} %"
+        )
+    files = c.write_c(folder, model, name=name, values=values, accuracy=accuracy, test_images=images)
+    screen.say(f"{files.source} and {files.header}: {files.flash:,} bytes of constants, {files.ram:,} of buffers")
+    return {
+        "header": str(files.header),
+        "source": str(files.source),
+        "flash": files.flash,
+        "ram": files.ram,
+        "accuracy": accuracy,
+    }
+
+
+def _say_accuracy(screen: Output, run: Run, result: RoundResult, model: Model, data_dir: Path) -> float | None:
+    """Measure what came back from the file on the run's test set, say it beside the run's, and return it."""
+    dataset = _test_set(screen, run, data_dir)
+    if dataset is None:
+        return None
+    accuracy = model.accuracy(dataset.x_test, dataset.y_test)
+    _say(screen, accuracy, dataset, result)
+    return accuracy
+
+
+def _say(screen: Output, accuracy: float, dataset: Dataset, result: RoundResult) -> None:
+    screen.say(f"accuracy {accuracy:.2f} % on {len(dataset.y_test):,} test images; the run's: {result.accuracy:.2f} %")
+
+
+def _test_set(screen: Output, run: Run, data_dir: Path) -> Dataset | None:
+    """Return the data of a run; where they are not here, say that nothing can be measured."""
+    try:
+        return data_of(run, data_dir=data_dir).dataset
+    except DataError as error:
+        screen.say(f"accuracy not measured: {error}")
+        return None

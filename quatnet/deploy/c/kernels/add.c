@@ -1,0 +1,5 @@
+static void add(int size, const float *restrict x, float *restrict y)
+{
+    for (int i = 0; i < size; i++)
+        y[i] += x[i];
+}

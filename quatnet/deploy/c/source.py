@@ -1,0 +1,188 @@
+"""The text of the two files: the constants of a network, and the functions in kernels/ that it needs."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+
+from quatnet.deploy.c.plan import Call, Layer, Plan
+from quatnet.deploy.c.text import array, string
+from quatnet.deploy.model import Description
+from quatnet.nn.layers.shape import GRAY
+from quatnet.quaternion import Signs
+
+KERNELS: dict[str, tuple[str, ...]] = {
+    "load": (),
+    "load_gray": (),
+    "load_real": (),
+    "dense": ("product",),
+    "quaternion_sparse": ("product",),
+    "quaternion_dense": ("product",),
+    "conv": ("product", "window"),
+    "quaternion_conv": ("product", "window"),
+    "relu": (),
+    "add": (),
+    "max_pool": (),
+    "average": (),
+    "subsample": (),
+}
+"""The functions that a network calls, and the files that stand before theirs."""
+
+
+def text_of(file: str) -> str:
+    """Return a file in kernels/."""
+    return (resources.files("quatnet.deploy.c") / "kernels" / file).read_text(encoding="utf-8")
+
+
+def header(description: Description, *, ram: int, flash: int) -> str:
+    """Return the header."""
+    height, width, channels = description.input_shape
+    classes = len(description.class_names)
+    return f"""\
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include <stdint.h>
+
+/* An image. */
+#define NETWORK_HEIGHT {height}
+#define NETWORK_WIDTH {width}
+#define NETWORK_CHANNELS {channels}
+#define NETWORK_PIXELS {height * width * channels}
+
+#define NETWORK_CLASSES {classes}
+
+/* Bytes of the buffers and of the constants. */
+#define NETWORK_RAM {ram}
+#define NETWORK_FLASH {flash}
+
+{text_of("network.h")}
+#endif
+"""
+
+
+class Constants:
+    """Arrays in C, and the bytes that they take."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.bytes = 0
+
+    def add(self, name: str, values: np.ndarray | None, kind: str = "") -> str:
+        """Add an array, with elements of `kind` or of the type of the values; return its name, or 0 if it is None."""
+        if values is None:
+            return "0"
+        self.texts.append(array(name, values, kind))
+        self.bytes += values.nbytes
+        return name
+
+
+def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
+    """Return the source without its head and the self-test, and the bytes of the constants by layer; '' is the rest."""
+    weight = "int8_t" if plan.layers[0].packed.weight.dtype == np.int8 else "float"
+    largest = max((int(layer.packed.count.max()) for layer in plan.layers if layer.packed.count is not None), default=0)
+    count = np.dtype(np.uint8 if largest < 256 else np.uint16)
+    called = [call.kernel for call in plan.calls]
+    needed = {file for kernel in called for file in (*KERNELS[kernel], kernel)}
+
+    shared = Constants()
+    signs = next((layer.packed.step.signs for layer in plan.layers if layer.packed.step.signs), None)
+    if signs:
+        shared.add("sign", _by_component(signs))
+    if "load_gray" in called:
+        shared.add("gray", np.array(GRAY, np.float32))
+    normalisation = _input(shared, plan, description)
+    flash = {"": shared.bytes}
+    parts = [
+        f"typedef {weight} Weight;",
+        f"typedef uint{8 * count.itemsize}_t Count;",
+        "",
+        *shared.texts,
+        normalisation,
+    ]
+    order = [file for kernel, before in KERNELS.items() for file in (*before, kernel)]
+    parts += [text_of(f"{file}.c") for file in dict.fromkeys(order) if file in needed]
+    for layer in plan.layers:
+        constants = Constants()
+        definition = _layer(constants, layer, count)
+        parts += [f"/* {layer.packed.step.name} */", *constants.texts, definition]
+        flash[layer.name] = constants.bytes
+    names = ",\n".join(f"    {string(name)}" for name in description.class_names)
+    parts += [
+        f"const char *const network_classes[NETWORK_CLASSES] = {{\n{names},\n}};\n",
+        _run(plan),
+        text_of("network.c"),
+    ]
+    return "\n".join(parts), flash
+
+
+def self_test(images: np.ndarray, logits: np.ndarray) -> str:
+    """Return the self-test for raw images (n, h, w, c) and the logits (n, classes) that they shall give."""
+    arrays = [array("test_images", images.reshape(len(images), -1)), array("test_logits", logits.astype(np.float32))]
+    return "\n".join(["", "#ifdef NETWORK_SELF_TEST", *arrays, text_of("self_test.c") + "#endif", ""])
+
+
+def _by_component(signs: Signs) -> np.ndarray:
+    """Return the sign (4, 4) with which a product of component m of the weights goes into component c of y.
+
+    It is that with component c ^ m of x (quaternion.COMPONENT).
+    """
+    return np.array([[signs[c][c ^ m] for c in range(4)] for m in range(4)], np.float32)
+
+
+def _input(constants: Constants, plan: Plan, description: Description) -> str:
+    """Return the function that normalises number k of an image as quatnet does, in the same roundings."""
+    factor = (1 / (np.array(description.std) * 255)).astype(np.float32)
+    constants.add("factor", factor)
+    if plan.from_black:
+        constants.add("black", plan.black)
+        raw, normalised = "(float)image[k] * factor[c]", "normalised[k] - black[c]"
+    else:
+        constants.add("offset", (np.array(description.mean) * 255).astype(np.float32))
+        raw, normalised = "((float)image[k] - offset[c]) * factor[c]", "normalised[k]"
+    what = ", as its difference from a black pixel" if plan.from_black else ""
+    return f"""\
+/* Number k of an image that is given in one of two ways, normalised{what}. */
+static float input(const uint8_t *image, const float *normalised, int k)
+{{
+    const int c = k % NETWORK_CHANNELS;
+    return image ? {raw} : {normalised};
+}}
+"""
+
+
+def _layer(constants: Constants, layer: Layer, count: np.dtype) -> str:
+    """Add the arrays of a layer, and return what holds them together."""
+    packed, name = layer.packed, layer.name
+    members = (
+        str(packed.inputs),
+        str(packed.outputs),
+        constants.add(f"{name}_count", None if packed.count is None else packed.count.astype(count), "Count"),
+        constants.add(f"{name}_skip", packed.skip),
+        constants.add(f"{name}_weight", packed.weight, "Weight"),
+        constants.add(f"{name}_scale", packed.scale),
+        constants.add(f"{name}_bias", packed.bias),
+    )
+    text = f"static const Product {name} = {{\n    {', '.join(members)},\n}};\n"
+    if layer.window is not None:
+        text += f"static const Window {name}_window = {{{', '.join(map(str, layer.window))}}};\n"
+    return text
+
+
+def _run(plan: Plan) -> str:
+    """Return the function that calls the kernels."""
+    calls = "\n".join(f"    {_call(call, plan)}" for call in plan.calls)
+    return f"""\
+static float memory[{plan.memory}];
+
+static void run(const uint8_t *image, const float *normalised, float *logits)
+{{
+{calls}
+}}
+"""
+
+
+def _call(call: Call, plan: Plan) -> str:
+    arrays = ("logits" if array is plan.logits else f"memory + {array.place}" for array in call.arrays)
+    return f"{call.kernel}({', '.join([*map(str, call.arguments), *arrays])});"

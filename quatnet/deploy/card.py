@@ -1,0 +1,188 @@
+"""The deployment card of a run: for every round what each format costs in bytes, work and time, and what it gives.
+
+Multiply-adds are those of one image. A quaternion weight takes part in four: a quaternion layer has a quarter of the
+real one's weights, and the same products. Latencies are from normalised images in memory to logits, on one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from quatnet import backend
+from quatnet.data import Dataset
+from quatnet.data.preprocess import normalize
+from quatnet.deploy import native, seed_ticket, ticket
+from quatnet.deploy.c import CFiles, write_c
+from quatnet.deploy.compile import Compiled, compile
+from quatnet.deploy.latency import Latency, measure
+from quatnet.deploy.layouts import products_of
+from quatnet.deploy.model import Model
+from quatnet.deploy.onnx import to_onnx
+from quatnet.deploy.steps import Step, products, steps_of
+from quatnet.errors import UsageError
+from quatnet.images import as_bytes
+from quatnet.runs import RoundResult, Run
+
+BATCHES = (1, 64)
+NUMPY, CSR, COMPILED, C, ONNX = "dense NumPy", "sparse", "compiled", "C", "onnxruntime"
+
+
+@dataclass(frozen=True)
+class RoundCard:
+    """One round of one run.
+
+    Attributes
+    ----------
+    result : the round: weights left, accuracy.
+    bytes : of each format: ticket, ticket float16, ticket int8, seed (where there can be one), C, C int8 (constants of
+        the program), ONNX.
+    bound : bytes of the values left as float32, and of the masks' entropy.
+    accuracy_int8 : in percent, of the int8 ticket.
+    multiply_adds : of the weights left.
+    ram : bytes of buffers of the C program.
+    latency : microseconds for a batch, by name and batch size; C and onnxruntime only where they can run.
+    layouts : what the compiled network chose for its layers, for single images.
+    """
+
+    result: RoundResult
+    bytes: dict[str, int]
+    bound: float
+    accuracy_int8: float
+    multiply_adds: int
+    ram: int
+    latency: dict[str, dict[int, Latency]]
+    layouts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Card:
+    """All rounds of a run; `multiply_adds` and `bytes` (float32) are those of the dense network."""
+
+    run: str
+    arch: str
+    algebra: str
+    dataset: str
+    seed: int
+    parameters: int
+    multiply_adds: int
+    rounds: tuple[RoundCard, ...]
+
+    def break_even(self, batch: int = 1) -> float | None:
+        """Return the weights left, in percent, below which the sparse network is faster than the dense one.
+
+        Interpolated between the rounds around it, linearly over log2; None if it never is, or always.
+        """
+        left = np.log2([r.result.weights_left for r in self.rounds])
+        ratio = np.log2([r.latency[CSR][batch].p50 / r.latency[NUMPY][batch].p50 for r in self.rounds])
+        turns = np.flatnonzero((ratio[:-1] > 0) & (ratio[1:] <= 0))
+        if not turns.size:
+            return None
+        k = turns[-1]
+        return float(2 ** (left[k] + ratio[k] / (ratio[k] - ratio[k + 1]) * (left[k + 1] - left[k])))
+
+
+def multiply_adds(steps: Iterable[Step], *, dense: bool = False) -> int:
+    """Return the products of one image: of the weights left, or of all weights, pruned ones included.
+
+    At the border of a map, products with the zeros of the padding count.
+    """
+    return sum(
+        math.prod(step.output_shape[:-1]) * (step.mask.size if dense else step.kept) * (4 if step.quaternion else 1)
+        for step in products(steps)
+    )
+
+
+def card(
+    run: Run, dataset: Dataset, *, seconds: float = 0.2, finished: Callable[[RoundCard], None] = lambda card: None
+) -> Card:
+    """Return the card of all finished rounds of a run, with single images of the test set of `dataset`.
+
+    `seconds` is the time for each latency; `finished` follows the rounds.
+    """
+    results = run.results()
+    dense = Model.of(run, results[0].round)
+    rounds = []
+    for result in results:
+        rounds.append(_round(run, result, dataset, seconds))
+        finished(rounds[-1])
+    return Card(
+        run=run.path.name,
+        arch=run.train_settings.arch,
+        algebra=run.train_settings.algebra,
+        dataset=run.train_settings.dataset,
+        seed=run.train_settings.seed,
+        parameters=dense.network.parameters.size,
+        multiply_adds=multiply_adds(steps_of(dense.network), dense=True),
+        rounds=tuple(rounds),
+    )
+
+
+def _round(run: Run, result: RoundResult, dataset: Dataset, seconds: float) -> RoundCard:
+    model = Model.of(run, result.round)
+    images = as_bytes(dataset.x_test[: max(BATCHES)])
+    sizes = {f"ticket {values}": ticket.size(model, values) for values in ("float32", "float16", "int8")}
+    with suppress(UsageError):  # of a round that began with what others had left
+        sizes["seed"] = len(seed_ticket.encode(run, result.round))
+    with TemporaryDirectory() as folder:
+        float32, int8 = (
+            write_c(Path(folder) / values, model, values=values, accuracy=result.accuracy, test_images=images[:1])
+            for values in ("float32", "int8")
+        )
+        latency, layouts = _latencies(model, float32, images, seconds)
+    return RoundCard(
+        result=result,
+        bytes={**sizes, "C float32": float32.flash, "C int8": int8.flash},
+        bound=ticket.entropy_bound(model),
+        accuracy_int8=ticket.quantised(model, "int8").accuracy(dataset.x_test, dataset.y_test),
+        multiply_adds=multiply_adds(steps_of(model.network)),
+        ram=float32.ram,
+        latency=latency,
+        layouts=layouts,
+    )
+
+
+def _latencies(
+    model: Model, program: CFiles, images: np.ndarray, seconds: float
+) -> tuple[dict[str, dict[int, Latency]], dict[str, str]]:
+    """Return the latencies, and the layouts of the network compiled for single images."""
+    description = model.description
+    inputs = normalize(images, description.mean, description.std)
+    steps = steps_of(model.network)
+    dense = Compiled(description, steps, {step.name: products_of(step)[0] for step in products(steps)})
+    functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        NUMPY: dense.logits,
+        CSR: compile(model, layout="csr").logits,
+    }
+    if native.compiler() is not None:
+        functions[C] = native.build(program.source, program.name, len(description.class_names)).logits
+    if (onnx := _onnxruntime(model)) is not None:
+        functions[ONNX] = onnx
+    latency: dict[str, dict[int, Latency]] = {name: {} for name in (*functions, COMPILED)}
+    compiled = {batch: compile(model, batch=batch) for batch in BATCHES}
+    for batch in BATCHES:
+        chosen = {**functions, COMPILED: compiled[batch].logits}
+        with backend.blas_threads(1):
+            found = measure({name: partial(f, inputs[:batch]) for name, f in chosen.items()}, seconds)
+        for name, one in found.items():
+            latency[name][batch] = one
+    return latency, compiled[1].layouts
+
+
+def _onnxruntime(model: Model) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return the network in onnxruntime, with its dense weights and one thread; None where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString(), options, ["CPUExecutionProvider"])
+    return lambda inputs: session.run(None, {"images": inputs})[0]

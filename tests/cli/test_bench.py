@@ -1,0 +1,84 @@
+"""`quatnet bench`: the card of two runs."""
+
+import json
+import re
+
+import pytest
+
+from quatnet.cli.bench import findings
+from quatnet.deploy.card import BATCHES, COMPILED, CSR, NUMPY, Card, RoundCard
+from quatnet.deploy.latency import Latency
+from quatnet.runs import RoundResult, Run
+from tests.cli.conftest import NETWORK
+
+FAST = ("--seconds", 0.002)
+
+
+@pytest.fixture
+def other(quatnet):
+    """A quaternion run beside the real one."""
+    return quatnet.json("prune", *NETWORK, "--quaternion", "--rounds", 1, "--stop-below", 0)["run"]
+
+
+def test_real_and_quaternion_stand_beside_each_other_round_by_round(quatnet, run, other, tmp_path):
+    cards = quatnet.json("bench", run, "--against", other, *FAST, "--card", "card.json", "--figure", "card.png")[
+        "cards"
+    ]
+    assert cards == json.loads((tmp_path / "card.json").read_text())["cards"]
+    assert (tmp_path / "card.png").read_bytes()[:4] == b"\x89PNG"
+    real, quaternion = cards
+    assert [len(card["rounds"]) for card in cards] == [3, 2]
+    # 64 x 12 and 12 x 4 products; of the quaternion layer a quarter of the weights take part in as many.
+    assert real["multiply_adds"] == quaternion["multiply_adds"] == 64 * 12 + 12 * 4
+    kept = [r["result"]["kept_weights"] for r in real["rounds"]]
+    assert [r["multiply_adds"] for r in real["rounds"]] == kept == [816, 653, 522]
+    assert quaternion["rounds"][0]["multiply_adds"] == 64 * 12 + 12 * 4
+    for card in cards:
+        for one in card["rounds"]:
+            assert set(one["latency"]) >= {NUMPY, CSR, COMPILED}
+            assert all(set(latency) == {str(batch) for batch in BATCHES} for latency in one["latency"].values())
+            assert one["bytes"]["ticket int8"] < one["bytes"]["ticket float32"]
+            assert one["bound"] < one["bytes"]["ticket float32"]
+
+
+def test_it_is_shown_as_tables_and_sentences(quatnet, run, other):
+    text = quatnet("bench", run, "--against", other, *FAST)
+    header = next(line for line in text.splitlines() if line.startswith("algebra"))
+    assert re.split("  +", header)[:4] == ["algebra", "round", "weights left", "weights"]
+    accuracies = [f"{result.accuracy:.2f}" for result in Run(run).results()]
+    rows = [line for line in text.splitlines() if re.match("real +[0-2] ", line)]
+    assert len(rows) == 3 * (1 + len(BATCHES))
+    assert all(accuracy in row for accuracy, row in zip(accuracies, rows[:3], strict=True))
+    assert "a quarter of the real layers' weights, and the same products" in text
+
+
+def test_runs_that_cannot_be_compared_are_refused(quatnet, run):
+    conv = quatnet.json("train", "--arch", "lenet", *NETWORK[2:])["run"]
+    assert "is of another network or data set" in quatnet.error(2, "bench", run, "--against", conv, *FAST)
+
+
+def made(ratios):
+    """A card of rounds at 100, 50, 25 ... % of the weights, sparse in `ratios` of the dense time."""
+    rounds = []
+    for k, ratio in enumerate(ratios):
+        result = RoundResult(k, 100 / 2**k, 100, 90.0, 1, 0.1, 0.1)
+        latency = {
+            name: dict.fromkeys(BATCHES, Latency(time, time))
+            for name, time in ((NUMPY, 8.0), (CSR, 8.0 * ratio), (COMPILED, 4.0))
+        }
+        rounds.append(RoundCard(result, {}, 0.0, 90.0, 100, 10, latency, {}))
+    return Card("run", "lenet-12", "real", "mnist", 0, 1000, 1000, tuple(rounds))
+
+
+def test_the_break_even_is_half_way_between_twice_and_half_the_time():
+    assert made([4, 2, 0.5]).break_even() == pytest.approx(50 / 2**0.5)
+    assert made([4, 2, 1.5]).break_even() is None
+    assert made([0.9, 0.5]).break_even() is None
+
+
+def test_where_dense_is_faster_is_said():
+    assert findings([made([4, 2, 0.5])])[0] == (
+        "real, one image: sparse is faster than dense NumPy below 35.4 % of the weights"
+    )
+    assert findings([made([4, 2, 1.5])])[0] == "real, one image: dense NumPy is faster in all rounds"
+    assert findings([made([0.9, 0.5])])[0] == "real, one image: sparse is faster in all rounds"
