@@ -15,6 +15,7 @@ from quatnet.nn.assembly import NORMALISATIONS
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.nn.models import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
+from quatnet.pruning.units import UNITS
 
 OPTIMIZERS = ("adam", "sgd")
 OTHER_RATES = {"sgd": 0.01, "adam": 0.001}
@@ -128,6 +129,7 @@ class PruneSettings:
     rounds : pruning rounds after the dense round 0.
     amount : part of the weights left that goes in each round.
     criterion : global, layerwise (both by magnitude) or random.
+    unit : what goes as one: weight, quaternion or channel (`quatnet.pruning.units`).
     protocol : imp, paper, finetune or reinit (docs/protocol.md; `quatnet.pruning.lottery`).
     rewind_epoch : imp only: rewind to the weights after this epoch of round 0 instead of the initial ones.
     fresh_optimizer : paper only: reset Adam before each re-training.
@@ -137,6 +139,7 @@ class PruneSettings:
     rounds: int = 20
     amount: float = 0.2
     criterion: str = "global"
+    unit: str = "weight"
     protocol: str = "imp"
     rewind_epoch: int = 0
     fresh_optimizer: bool = False
@@ -144,6 +147,7 @@ class PruneSettings:
 
     def __post_init__(self) -> None:
         _choice("criterion", self.criterion, tuple(CRITERIA))
+        _choice("unit", self.unit, tuple(UNITS))
         _choice("protocol", self.protocol, PROTOCOLS)
         _range("rounds", self.rounds, 1)
         _range("amount", self.amount, 0, 1, open_below=True)
@@ -155,7 +159,12 @@ class PruneSettings:
             raise UsageError("--fresh-optimizer: only --protocol paper keeps the optimizer's state between rounds")
 
     def check_training(self, train: TrainSettings) -> None:
-        """Raise a UsageError unless round 0 surely reaches the epoch to rewind to, and an epoch is left to train."""
+        """Raise a UsageError unless the network has the unit to prune, and round 0 reaches the epoch to rewind to.
+
+        It must reach that epoch for sure, and then have one left to train.
+        """
+        if self.unit == "quaternion" and not train.quaternion:
+            raise UsageError("--unit: quaternion given; a real network has no quaternions, only weight and channel")
         if self.rewind_epoch >= train.epochs:
             raise UsageError(
                 f"--rewind-epoch: {self.rewind_epoch} given; less than the {train.epochs} epochs of training is needed"

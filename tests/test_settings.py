@@ -45,6 +45,7 @@ CHOICES = {
 }
 PRUNING_CHOICES = {
     "criterion": ("global", "layerwise", "random"),
+    "unit": ("weight", "quaternion", "channel"),
     "protocol": ("imp", "paper", "finetune", "reinit"),
 }
 
@@ -92,7 +93,7 @@ def test_an_unknown_architecture_is_an_error_that_lists_those_there_are():
 def test_pruning_is_the_papers_by_default():
     found = PruneSettings()
     assert (found.rounds, found.amount, found.criterion, found.stop_below) == (20, 0.2, "global", 30)
-    assert (found.protocol, found.rewind_epoch, found.fresh_optimizer) == ("imp", 0, False)
+    assert (found.unit, found.protocol, found.rewind_epoch, found.fresh_optimizer) == ("weight", "imp", 0, False)
 
 
 def test_what_is_given_replaces_the_defaults():
@@ -204,6 +205,17 @@ def test_every_choice_can_be_made(name, value):
 def test_the_edges_of_the_ranges_are_allowed():
     settings(epochs=1, batch_size=1, train_size=1, test_size=1, seed=0, momentum=0, weight_decay=0, rate=1e-30)
     PruneSettings(rounds=1, amount=1e-9, stop_below=0)
+
+
+def test_pruning_quaternions_of_a_real_network_is_an_error():
+    real = TrainSettings.for_architecture("lenet-12", False)
+    message = usage_error(lambda: PruneSettings(unit="quaternion").check_training(real))
+    assert message == "--unit: quaternion given; a real network has no quaternions, only weight and channel"
+
+
+@pytest.mark.parametrize("unit", ["weight", "quaternion", "channel"])
+def test_every_unit_of_a_quaternion_network_can_be_pruned(unit):
+    PruneSettings(unit=unit).check_training(settings())
 
 
 def test_early_stopping_without_validation_images_is_an_error():

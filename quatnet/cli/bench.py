@@ -10,7 +10,7 @@ import click
 
 from quatnet.cli import options
 from quatnet.cli.console import Output, share
-from quatnet.deploy.card import BATCHES, COMPILED, CSR, NUMPY, ONNX, C, Card, RoundCard, card
+from quatnet.deploy.card import BATCHES, COMPILED, DENSE, NUMPY, ONNX, SPARSE, C, Card, RoundCard, card
 from quatnet.environment import describe
 from quatnet.errors import UsageError
 from quatnet.experiment import data_of
@@ -48,8 +48,9 @@ def bench(
 ) -> None:
     """Say what every round of RUN costs on a device, and where being sparse pays on this one.
 
-    Bytes of the formats of `quatnet export`, multiply-adds, and latencies of dense NumPy, the compiled network, the C
-    program (with a C compiler) and onnxruntime (where it is installed), all on one thread.
+    Bytes of the formats of `quatnet export`, multiply-adds, and latencies on one thread: of NumPy with all zeros, of
+    the network compiled dense, sparse, and layer by layer to what is faster, of the C program (with a C compiler), and
+    of onnxruntime (where it is installed).
 
     \b
     Example: quatnet bench runs/lenet-real-mnist-mini-seed0-44136fa3 \\
@@ -113,7 +114,7 @@ def _show_bytes(output: Output, cards: list[Card]) -> None:
 
 
 def _show_latencies(output: Output, cards: list[Card], batch: int) -> None:
-    names = [name for name in (NUMPY, CSR, COMPILED, C, ONNX) if name in cards[0].rounds[0].latency]
+    names = [name for name in (NUMPY, DENSE, SPARSE, COMPILED, C, ONNX) if name in cards[0].rounds[0].latency]
     images = "one image" if batch == 1 else f"{batch} images"
     output.say(f"microseconds for {images}: median (95 %)")
     rows = [
@@ -142,17 +143,11 @@ def findings(cards: list[Card]) -> list[str]:
             images = "one image" if batch == 1 else f"{batch} images"
             place = one.break_even(batch)
             if place is not None:
-                text = f"sparse is faster than dense NumPy below {share(place)} of the weights"
+                text = f"sparse is faster than dense below {share(place)} of the weights"
             else:
                 last = one.rounds[-1].latency
-                faster = last[CSR][batch].p50 < last[NUMPY][batch].p50
-                text = f"{'sparse' if faster else 'dense NumPy'} is faster in all rounds"
-            slower = [
-                str(r.result.round) for r in one.rounds if r.latency[COMPILED][batch].p50 > r.latency[NUMPY][batch].p50
-            ]
-            if slower:
-                text += f"; dense NumPy is faster than the compiled network in round{'s' * (len(slower) > 1)} "
-                text += ", ".join(slower)
+                faster = last[SPARSE][batch].p50 < last[DENSE][batch].p50
+                text = f"{'sparse' if faster else 'dense'} is faster in all rounds"
             sentences.append(f"{one.algebra}, {images}: {text}")
     return sentences
 

@@ -15,6 +15,7 @@ from quatnet.nn.assembly import NORMALISATIONS
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.nn.models import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
+from quatnet.pruning.units import UNITS
 from quatnet.settings import OPTIMIZERS, PROTOCOLS, SCHEDULES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,6 +138,9 @@ pruning_options = _apply(
         click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]"),
         click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]"),
         click.option("--criterion", type=click.Choice(list(CRITERIA)), help="Which weights go.  [default: global]"),
+        click.option(
+            "--unit", type=click.Choice(list(UNITS)), help="What goes as one; channel: or neuron.  [default: weight]"
+        ),
         click.option(
             "--protocol",
             type=click.Choice(PROTOCOLS),

@@ -32,7 +32,9 @@ from quatnet.images import as_bytes
 from quatnet.runs import RoundResult, Run
 
 BATCHES = (1, 64)
-NUMPY, CSR, COMPILED, C, ONNX = "dense NumPy", "sparse", "compiled", "C", "onnxruntime"
+NUMPY, DENSE, SPARSE, COMPILED, C, ONNX = "NumPy", "dense", "sparse", "compiled", "C", "onnxruntime"
+"""What is timed: the engine, multiplying with all zeros; the network compiled to dense layers, to sparse ones, and to
+the fastest; the C program; onnxruntime with dense weights. All are called from Python."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Card:
         Interpolated between the rounds around it, linearly over log2; None if it never is, or always.
         """
         left = np.log2([r.result.weights_left for r in self.rounds])
-        ratio = np.log2([r.latency[CSR][batch].p50 / r.latency[NUMPY][batch].p50 for r in self.rounds])
+        ratio = np.log2([r.latency[SPARSE][batch].p50 / r.latency[DENSE][batch].p50 for r in self.rounds])
         turns = np.flatnonzero((ratio[:-1] > 0) & (ratio[1:] <= 0))
         if not turns.size:
             return None
@@ -150,29 +152,35 @@ def _round(run: Run, result: RoundResult, dataset: Dataset, seconds: float) -> R
 
 
 def _latencies(
-    model: Model, program: CFiles, images: np.ndarray, seconds: float
+    model: Model, files: CFiles, images: np.ndarray, seconds: float
 ) -> tuple[dict[str, dict[int, Latency]], dict[str, str]]:
     """Return the latencies, and the layouts of the network compiled for single images."""
-    description = model.description
+    description, steps = model.description, steps_of(model.network)
     inputs = normalize(images, description.mean, description.std)
-    steps = steps_of(model.network)
-    dense = Compiled(description, steps, {step.name: products_of(step)[0] for step in products(steps)})
+    dense = description.build()
+    dense.set_flat(model.network.flat())
     functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        NUMPY: dense.logits,
-        CSR: compile(model, layout="csr").logits,
+        NUMPY: dense.predict,
+        DENSE: Compiled(description, steps, {step.name: products_of(step)[0] for step in products(steps)}).logits,
+        SPARSE: compile(model, layout="csr").logits,
     }
-    if native.compiler() is not None:
-        functions[C] = native.build(program.source, program.name, len(description.class_names)).logits
     if (onnx := _onnxruntime(model)) is not None:
         functions[ONNX] = onnx
-    latency: dict[str, dict[int, Latency]] = {name: {} for name in (*functions, COMPILED)}
+    program = (
+        None if native.compiler() is None else native.build(files.source, files.name, len(description.class_names))
+    )
+    latency: dict[str, dict[int, Latency]] = {}
     compiled = {batch: compile(model, batch=batch) for batch in BATCHES}
     for batch in BATCHES:
-        chosen = {**functions, COMPILED: compiled[batch].logits}
+        part = inputs[:batch]
+        calls: dict[str, Callable[[], object]] = {
+            name: partial(function, part) for name, function in {**functions, COMPILED: compiled[batch].logits}.items()
+        }
+        if program is not None:
+            calls[C] = program.prepare(part)[1]
         with backend.blas_threads(1):
-            found = measure({name: partial(f, inputs[:batch]) for name, f in chosen.items()}, seconds)
-        for name, one in found.items():
-            latency[name][batch] = one
+            for name, one in measure(calls, seconds).items():
+                latency.setdefault(name, {})[batch] = one
     return latency, compiled[1].layouts
 
 

@@ -6,6 +6,8 @@ import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +26,25 @@ class Native:
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits (n, classes) of normalised images (n, h, w, c), one after the other."""
+        logits, run = self.prepare(inputs)
+        run()
+        return logits
+
+    def prepare(self, inputs: np.ndarray) -> tuple[np.ndarray, Callable[[], object]]:
+        """Return the logits that a function will write, and that function: it does nothing but call C."""
         inputs = np.ascontiguousarray(inputs, np.float32)
         logits = np.empty((len(inputs), self._classes), np.float32)
-        source, target = inputs.ctypes.data, logits.ctypes.data
-        for k in range(len(inputs)):
-            self._run(source + k * inputs.strides[0], target + k * logits.strides[0])
-        return logits
+        calls = [
+            # These pointers keep their arrays alive.
+            partial(self._run, *(array.ctypes.data_as(ctypes.c_void_p) for array in pair))
+            for pair in zip(inputs, logits, strict=True)
+        ]
+
+        def run() -> None:
+            for call in calls:
+                call()
+
+        return logits, calls[0] if len(calls) == 1 else run
 
 
 def compiler() -> str | None:

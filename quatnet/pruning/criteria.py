@@ -3,6 +3,11 @@
 Every criterion returns the next flat mask: exactly round(amount * weights left) entries less than the present one, so
 masks only ever shrink. Biases are exempt. The components r, i, j, k of a quaternion go one by one. Of equal weights
 the first in the order of the parameters goes first.
+
+Instead of single weights whole `Units` may go, quaternions or channels: units until at least so many weights are gone,
+or none is left that may go. The magnitude of a unit with m weights left is their root mean square, |w| / sqrt(m) for
+their norm |w|: |w| / 2 for a quaternion. So it is measured as a single weight is, and does not grow with m. But that of
+large units varies less, so among the smallest of a network there are more single weights than quaternions.
 """
 
 from __future__ import annotations
@@ -14,25 +19,39 @@ import numpy as np
 
 from quatnet.backend import to_host
 from quatnet.nn.parameters import Parameters
+from quatnet.pruning.units import Units
 
-Criterion: TypeAlias = Callable[[Parameters, float, np.random.Generator], np.ndarray]
+Criterion: TypeAlias = Callable[[Parameters, float, np.random.Generator, Units | None], np.ndarray]
 
 
-def global_magnitude(parameters: Parameters, amount: float, generator: np.random.Generator) -> np.ndarray:
+def global_magnitude(
+    parameters: Parameters, amount: float, generator: np.random.Generator, units: Units | None = None
+) -> np.ndarray:
     """Remove the smallest |w| of all weights together."""
-    return _without_smallest(parameters, _magnitudes(parameters), [slice(None)], amount)
+    return _without_smallest(parameters, _magnitudes(parameters, units), [slice(None)], amount, units)
 
 
-def layerwise_magnitude(parameters: Parameters, amount: float, generator: np.random.Generator) -> np.ndarray:
-    """Remove the smallest |w| of every layer on its own, the same part of each."""
+def layerwise_magnitude(
+    parameters: Parameters, amount: float, generator: np.random.Generator, units: Units | None = None
+) -> np.ndarray:
+    """Remove the smallest |w| of every layer on its own, the same part of each.
+
+    A layer also loses weights with the channels of the layer before it. So of channels, not of weights, the same part
+    goes in each layer, as large as the amount takes.
+    """
+    magnitudes = _magnitudes(parameters, units)
+    if units is not None and units.layers:
+        return _without_smallest(parameters, units.ranks(magnitudes), [slice(None)], amount, units)
     weights = [parameters.slice(name) for name, p in parameters.items() if p.prunable]
-    return _without_smallest(parameters, _magnitudes(parameters), weights, amount)
+    return _without_smallest(parameters, magnitudes, weights, amount, units)
 
 
-def random(parameters: Parameters, amount: float, generator: np.random.Generator) -> np.ndarray:
+def random(
+    parameters: Parameters, amount: float, generator: np.random.Generator, units: Units | None = None
+) -> np.ndarray:
     """Remove weights at random, from all layers together (a control)."""
     scores = generator.permutation(parameters.size)
-    return _without_smallest(parameters, scores, [slice(None)], amount)
+    return _without_smallest(parameters, scores, [slice(None)], amount, units)
 
 
 CRITERIA: dict[str, Criterion] = {
@@ -42,18 +61,21 @@ CRITERIA: dict[str, Criterion] = {
 }
 
 
-def _magnitudes(parameters: Parameters) -> np.ndarray:
-    magnitudes: np.ndarray = np.abs(to_host(parameters.value))
-    return magnitudes
+def _magnitudes(parameters: Parameters, units: Units | None) -> np.ndarray:
+    values: np.ndarray = to_host(parameters.value)
+    return np.abs(values) if units is None else units.magnitudes(values, to_host(parameters.mask))
 
 
-def _without_smallest(parameters: Parameters, scores: np.ndarray, groups: list[slice], amount: float) -> np.ndarray:
+def _without_smallest(
+    parameters: Parameters, scores: np.ndarray, groups: list[slice], amount: float, units: Units | None
+) -> np.ndarray:
     """Return the flat mask without the part `amount` of the weights left in each group that score lowest."""
     mask: np.ndarray = to_host(parameters.mask).copy()
     for group in groups:
         left = np.flatnonzero(mask[group] & parameters.prunable[group]) + (group.start or 0)
         count = round(amount * left.size)
-        mask[left[_smallest(scores[left], count)]] = False
+        gone = _smallest(scores[left], count) if units is None else units.smallest(scores, left, count)
+        mask[left[gone]] = False
     return mask
 
 

@@ -18,6 +18,7 @@ from quatnet.errors import RunError
 from quatnet.nn.models import Network, count_parameters
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
+from quatnet.pruning.units import UNITS
 from quatnet.runs import RoundResult, Run
 from quatnet.settings import PruneSettings
 from quatnet.streams import Stream, generator
@@ -102,7 +103,8 @@ class Lab:
         """Prune the next part of the weights, by the criterion, as they are now."""
         parameters = self.network.parameters
         random = generator(self.settings.seed, Stream.MASK, round)
-        parameters.set_mask(CRITERIA[prune.criterion](parameters, prune.amount, random))
+        units = UNITS[prune.unit](self.network)
+        parameters.set_mask(CRITERIA[prune.criterion](parameters, prune.amount, random, units))
         self.optimizer.mask_state()
 
     def take_mask(self, round: int) -> None:
