@@ -5,6 +5,7 @@ A reference implementation of "Neural Networks at a Fraction with Pruned Quatern
 """
 
 from quatnet import data, nn, pruning, quaternion, runs, training
+from quatnet.deploy.compile import compile_run as compile
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.experiment import Compute, reopen, start, trained_network
 from quatnet.nn.models import Network, build
@@ -28,6 +29,7 @@ __all__ = [
     "TrainSettings",
     "UsageError",
     "build",
+    "compile",
     "data",
     "nn",
     "prune",

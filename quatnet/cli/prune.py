@@ -183,7 +183,8 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
         f"it cost {dense.result.accuracy - result.accuracy:.2f} points: the dense network has {dense.bytes:,} bytes"
         f" and {dense.result.accuracy:.2f} %"
     )
-    output.say(f"to write it: quatnet export {lab.run.path} --round {result.round} --values {goal.values}")
+    values = "" if goal.values == "float32" else f" --values {goal.values}"
+    output.say(f"to write it: quatnet export {lab.run.path} --round {result.round}{values}")
     return {
         "round": result.round,
         "ticket_bytes": met.bytes,

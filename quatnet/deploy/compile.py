@@ -37,6 +37,7 @@ from quatnet.deploy.steps import (
 )
 from quatnet.errors import UsageError
 from quatnet.nn import layers as nn
+from quatnet.runs import Run
 from quatnet.training import EVALUATION_BATCH
 
 ONE_THREAD = 1 << 18
@@ -226,6 +227,11 @@ def _normalization(description: Description, scale: float) -> tuple[np.ndarray, 
     h, w, _ = description.input_shape
     mean, std = (np.tile(np.multiply(values, scale), h * w) for values in (description.mean, description.std))
     return mean.astype(np.float32), (1 / std).astype(np.float32)
+
+
+def compile_run(run: Run, round: int | None = None, *, layout: str = "auto", batch: int = 1) -> Compiled:
+    """Compile the network of a finished round, by default the last, as `compile`; in Python it is `quatnet.compile`."""
+    return compile(Model.of(run, round), layout=layout, batch=batch)
 
 
 def _fastest(candidates: list[Product], shape: tuple[int, ...], batch: int) -> Product:

@@ -159,7 +159,7 @@ def test_with_a_budget_it_prunes_until_the_ticket_fits_and_says_what_it_cost(qua
     lines = quatnet(*goal).splitlines()
     expected = f"round {last['round']} has a ticket of at most 1,500 bytes: {found['ticket_bytes']:,} bytes, "
     assert any(line.startswith(expected) for line in lines)
-    assert lines[-1] == f"to write it: quatnet export {values['run']} --round {last['round']} --values float32"
+    assert lines[-1] == f"to write it: quatnet export {values['run']} --round {last['round']}"
 
 
 def test_a_goal_that_is_not_met_is_an_error_and_the_rounds_stay(quatnet, tmp_path):

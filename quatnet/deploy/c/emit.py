@@ -113,7 +113,7 @@ def main_source(name: str) -> str:
 def renamed(text: str, name: str) -> str:
     """Return the text with all names of the network in C, and those of its files, beginning with `name`."""
     text = re.sub(r"\bnetwork(?=_|\.[ch]\b)", name, text)
-    return re.sub(r"\bNETWORK(?=_)", name.upper(), text)
+    return re.sub(r"(\b|(?<=-D))NETWORK(?=_)", name.upper(), text)
 
 
 def _compiled(description: Description, steps: Iterable[Step]) -> Compiled:
