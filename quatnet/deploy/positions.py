@@ -1,10 +1,13 @@
-"""Which weights of a layer are left, in few bytes: the smallest of four codings of its mask (docs/ticket.md).
+"""Which weights of a layer are left, in few bytes: the smallest of six codings of its mask (docs/ticket.md).
 
 Bitmap: one bit per entry, as `Masks.save` writes them. Golomb-Rice (Golomb 1966, Rice and Plaunt 1971): the gaps
 between the entries left, or between those gone, each as gap >> k in unary and its k low bits as they are. For entries
 that are left at random this is within a few percent of the entropy n H(density). CSR: how many entries each row has,
 and their 16-bit columns. With k = 13, Golomb-Rice needs 14 bits an entry and n / 8192 bits, CSR 16 bits an entry and,
 for rows of at most 65,535 columns, at least that: CSR is thus never the smallest of them. It is there for comparison.
+
+Weights that went in larger units need less. Alike: where whole quaternions are left or gone, the mask of one component.
+Block: where rows and columns are, a bit for each of both.
 
 Entries are counted in the C order of the weight. A coding begins with its kind and k in one byte, kind + 4 k.
 """
@@ -18,6 +21,7 @@ import numpy as np
 from quatnet.deploy.values import Reader, varint
 
 BITMAP, LEFT, GONE, CSR = range(4)
+ALIKE, BLOCK = 128, 129
 HIGHEST_K = 31
 WIDEST_ROW = 2**16 - 1
 
@@ -28,7 +32,11 @@ def encode(mask: np.ndarray) -> bytes:
 
 
 def encodings(mask: np.ndarray) -> dict[int, bytes]:
-    """Return all codings of a mask, by their numbers; CSR only for rows (the last axis) of at most 65,535 entries."""
+    """Return all codings of a mask that it has, by their numbers.
+
+    CSR is for rows (the last axis) of at most 65,535 entries, ALIKE for a first axis of four equal slices, BLOCK for
+    all entries in some rows and some columns.
+    """
     flat = mask.ravel()
     codings = {
         BITMAP: bytes([BITMAP]) + np.packbits(flat).tobytes(),
@@ -37,6 +45,12 @@ def encodings(mask: np.ndarray) -> dict[int, bytes]:
     }
     if mask.shape[-1] <= WIDEST_ROW:
         codings[CSR] = _encode_csr(mask)
+    if mask.ndim > 1 and len(mask) == 4 and (mask == mask[0]).all():
+        codings[ALIKE] = bytes([ALIKE]) + encode(mask[0])
+    matrix = mask.reshape(-1, mask.shape[-1])
+    rows, columns = matrix.any(axis=1), matrix.any(axis=0)
+    if (matrix == rows[:, None] & columns).all():
+        codings[BLOCK] = bytes([BLOCK]) + np.packbits(rows).tobytes() + np.packbits(columns).tobytes()
     return codings
 
 
@@ -50,7 +64,12 @@ def decode(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 def read(reader: Reader, shape: tuple[int, ...]) -> np.ndarray:
     """Return the mask of a shape that comes next; a ValueError if what comes is not the coding of one."""
-    kind, k = (first := reader.byte()) & 3, first >> 2
+    first = reader.byte()
+    if first == ALIKE and len(shape) > 1 and shape[0] == 4:
+        return np.stack([read(reader, shape[1:])] * 4)
+    if first == BLOCK:
+        return _read_block(reader, shape)
+    kind, k = first & 3, first >> 2
     if k > (HIGHEST_K if kind in (LEFT, GONE) else 0):
         raise ValueError(f"a coding of positions that there is not ({first})")
     n = math.prod(shape)
@@ -74,6 +93,12 @@ def _read_bitmap(reader: Reader, n: int) -> np.ndarray:
     if bits[n:].any():
         raise ValueError("a bitmap that goes on after its end")
     return bits[:n].astype(np.bool_)
+
+
+def _read_block(reader: Reader, shape: tuple[int, ...]) -> np.ndarray:
+    rows, columns = (_read_bitmap(reader, n) for n in (math.prod(shape[:-1]), shape[-1]))
+    mask: np.ndarray = (rows[:, None] & columns).reshape(shape)
+    return mask
 
 
 def _encode_gaps(kind: int, flat: np.ndarray) -> bytes:

@@ -18,6 +18,9 @@ from quatnet.runs import Run
 VARIES = {"quaternion", "seed", "rounds", "stop_below", "arch", "dataset", "protocol", "init"}
 """Settings that are not compared within an experiment: how far a run goes, and what the points themselves say."""
 
+ALIKE = 1.1
+"""Ratio up to which seeds may differ in the weights left after a round: quaternions and channels go as wholes."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -133,14 +136,15 @@ def _curve(found: Sequence[Point]) -> Curve:
             raise UsageError(f"{name}, seed {seed}: a round is missing (0, 1, 2, ... are needed)")
     shortest = min(len(trial) for trial in trials)
     kept = [tuple(point.kept_weights for point in trial[:shortest]) for trial in trials]
-    if different := [seed for seed, weights in zip(seeds, kept, strict=True) if weights != kept[0]]:
-        raise UsageError(f"{name}: seeds {seeds[0]} and {different[0]} have different numbers of weights left")
+    for seed, weights in zip(seeds, kept, strict=True):
+        if any(max(pair) > ALIKE * min(pair) for pair in zip(weights, kept[0], strict=True)):
+            raise UsageError(f"{name}: seeds {seeds[0]} and {seed} have different numbers of weights left")
     return Curve(
         algebra=found[0].algebra,
         seeds=tuple(seeds),
         rounds=tuple(len(trial) for trial in trials),
-        weights_left=np.array([point.weights_left for point in trials[0][:shortest]]),
-        kept_weights=kept[0],
+        weights_left=np.median([[point.weights_left for point in trial[:shortest]] for trial in trials], axis=0),
+        kept_weights=tuple(int(median) for median in np.median(kept, axis=0)),
         accuracy=np.array([[point.accuracy for point in trial[:shortest]] for trial in trials]),
     )
 

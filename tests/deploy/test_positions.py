@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quatnet.deploy import positions
-from quatnet.deploy.positions import BITMAP, CSR, GONE, LEFT
+from quatnet.deploy.positions import ALIKE, BITMAP, BLOCK, CSR, GONE, LEFT
 from quatnet.deploy.values import varint
 
 KINDS = (BITMAP, LEFT, GONE, CSR)
@@ -63,10 +63,55 @@ def test_a_reader_made_from_the_document_alone_gives_the_mask_back(mask, rest):
         assert mask_at(b"?" + content + rest, 1, mask.size) == (mask.ravel().tolist(), 1 + len(content))
 
 
+def structured_at(content, offset, shape):
+    """Read the kinds 128 and 129, too."""
+    if content[offset] == 128:
+        one, offset = structured_at(content, offset + 1, shape[1:])
+        return one * 4, offset
+    if content[offset] != 129:
+        return mask_at(content, offset, math.prod(shape))
+    bits, (n, width), offset = [], (math.prod(shape[:-1]), shape[-1]), offset + 1
+    for count in (n, width):
+        size = (count + 7) // 8
+        bits.append("".join(f"{byte:08b}" for byte in content[offset : offset + size])[:count])
+        offset += size
+    rows, columns = bits
+    return [row == column == "1" for row in rows for column in columns], offset
+
+
+@st.composite
+def structured(draw):
+    """Masks of quaternion weights in which whole quaternions, or rows and columns, are left."""
+    inputs, outputs = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    one = random.random((inputs, outputs)) < draw(st.sampled_from([0.05, 0.5, 1]))
+    if draw(st.booleans()):
+        one = (random.random((inputs, 1)) < 0.5) & (random.random(outputs) < 0.5)
+    return np.stack([one] * 4)
+
+
+@given(structured(), st.binary(max_size=3))
+def test_quaternions_and_rows_and_columns_are_coded_once(mask, rest):
+    codings = positions.encodings(mask)
+    assert len(codings[ALIKE]) == 1 + len(positions.encode(mask[0]))
+    for kind in {ALIKE, BLOCK} & set(codings):
+        content = codings[kind]
+        assert structured_at(b"?" + content + rest, 1, mask.shape) == (mask.ravel().tolist(), 1 + len(content))
+
+
+def test_large_units_cost_less():
+    random = np.random.default_rng(0)
+    quaternions = np.stack([random.random((196, 75)) < 0.03] * 4)
+    assert len(positions.encode(quaternions)) < 0.3 * len(positions.encode(random.permuted(quaternions, axis=None)))
+    channels = np.broadcast_to(random.random(300) < 0.1, (784, 300))
+    assert positions.encode(channels)[0] == BLOCK
+    assert len(positions.encode(channels)) == 1 + 98 + 38
+
+
 @given(masks())
 def test_every_coding_gives_the_mask_back(mask):
     codings = positions.encodings(mask)
-    assert set(codings) == set(KINDS)
+    assert set(codings) >= set(KINDS)
     for content in codings.values():
         np.testing.assert_array_equal(positions.decode(content, mask.shape), mask)
 
@@ -140,7 +185,9 @@ def test_any_bytes_are_a_mask_of_the_shape_or_refused(content, shape):
         (bytes([BITMAP]) + bits("1000000000 1"), "goes on after its end"),
         (bytes([BITMAP + 4, 0, 0]), "a coding of positions that there is not"),
         (bytes([CSR + 4]), "a coding of positions that there is not"),
-        (bytes([LEFT + 4 * 32, 0]), "a coding of positions that there is not"),
+        (bytes([ALIKE, LEFT, 0]), "a coding of positions that there is not"),
+        (bytes([130]), "a coding of positions that there is not"),
+        (bytes([BLOCK]) + bits("111") + bits("11000"), "goes on after its end"),
         (bytes([LEFT]) + varint(11), "11 positions among 10 entries"),
         (bytes([LEFT]) + varint(2**63), "positions among 10 entries"),
         (bytes([LEFT, 1]) + bits("0000000000 1"), "not among 10 entries"),

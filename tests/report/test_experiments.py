@@ -119,6 +119,12 @@ def test_a_round_that_is_missing_between_others_is_an_error():
         gather([source([first, third])])
 
 
+def test_seeds_may_differ_by_a_unit_and_stand_at_their_median():
+    trials = [trial("real", seed, [90, 80], levels=(100.0, left)) for seed, left in enumerate((50.0, 52.0, 51.0))]
+    (found,) = gather([source(given, str(k)) for k, given in enumerate(trials)])
+    assert found.curves["real"].weights_left.tolist() == [100, 51]
+
+
 def test_seeds_with_different_numbers_of_weights_are_an_error():
     other = trial("real", 1, [90, 80], levels=(100.0, 60.0))
     with pytest.raises(UsageError, match="seeds 0 and 1 have different numbers of weights left"):
