@@ -1,10 +1,10 @@
 """quatnet: image classifiers with real and with quaternion weights, trained, pruned and re-trained from scratch.
 
 A reference implementation of "Neural Networks at a Fraction with Pruned Quaternions" (Iqbal and Mishra, CODS-COMAD
-2023). The parts, from the ground up: `quaternion`, `nn` (the engine), `data`, `training`, `pruning`, `runs`.
+2023). The parts, from the ground up: `quaternion`, `nn` (the engine), `data`, `training`, `pruning`, `runs`, `deploy`.
 """
 
-from quatnet import data, nn, pruning, quaternion, runs, training
+from quatnet import data, deploy, nn, pruning, quaternion, runs, training
 from quatnet.deploy.compile import compile_run as compile
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.experiment import Compute, reopen, start, trained_network
@@ -31,6 +31,7 @@ __all__ = [
     "build",
     "compile",
     "data",
+    "deploy",
     "nn",
     "prune",
     "pruning",

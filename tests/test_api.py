@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import quatnet
-from quatnet import data, nn, pruning, sweep
+from quatnet import data, deploy, nn, pruning, sweep
 from quatnet.nn import layers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
@@ -23,12 +23,26 @@ EXPORTS = {
             "RunError",
             "TrainSettings",
         ),
-        *("UsageError", "build", "data", "nn", "prune", "pruning", "quaternion", "reopen", "runs", "start"),
+        *(
+            "UsageError",
+            "build",
+            "compile",
+            "data",
+            "deploy",
+            "nn",
+            "prune",
+            "pruning",
+            "quaternion",
+            "reopen",
+            "runs",
+            "start",
+        ),
         *("train_dense", "trained_network", "training"),
     ],
     nn: ["architectures", "assembly", "initializers", "layers", "losses", "models", "optimizers", "parameters"],
     data: ["Dataset", "augment", "default_data_dir", "entries", "fetch", "load", "normalize"],
-    pruning: ["criteria", "lab", "lottery", "masks"],
+    pruning: ["criteria", "lab", "lottery", "masks", "units"],
+    deploy: ["budget", "c", "compile", "model", "onnx", "seed_ticket", "shrink", "steps", "ticket"],
     sweep: ["Job", "Standing", "jobs_of", "run_jobs", "standing"],
     layers: [
         *("AppendGray", "Backward", "BatchNorm", "Conv2d", "Dense", "Flatten", "GlobalAveragePool", "Layer"),
@@ -55,6 +69,21 @@ MEMBERS = [
     pruning.criteria.layerwise_magnitude,
     pruning.criteria.random,
     pruning.lab.Lab,
+    deploy.budget.Goal,
+    deploy.budget.prune_until,
+    deploy.c.accuracy,
+    deploy.c.write_c,
+    deploy.compile.compile,
+    deploy.onnx.write_onnx,
+    deploy.seed_ticket.read_seed_ticket,
+    deploy.seed_ticket.retrain,
+    deploy.seed_ticket.write_seed_ticket,
+    deploy.shrink.shrink,
+    deploy.steps.steps_of,
+    deploy.ticket.entropy_bound,
+    deploy.ticket.quantised,
+    deploy.ticket.read_ticket,
+    deploy.ticket.write_ticket,
     pruning.lottery.finetune,
     pruning.lottery.imp,
     pruning.lottery.paper,

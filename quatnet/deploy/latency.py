@@ -33,7 +33,8 @@ def measure(functions: Mapping[str, Callable[[], object]], seconds: float) -> di
         for name, function in functions.items():
             spent[name] += _turn(function, samples[name])
     return {
-        name: Latency(*(1e6 * float(q) for q in np.quantile(taken, [0.5, 0.95]))) for name, taken in samples.items()
+        name: Latency(*(round(1e6 * float(q), 2) for q in np.quantile(taken, [0.5, 0.95])))
+        for name, taken in samples.items()
     }
 
 

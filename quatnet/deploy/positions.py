@@ -48,7 +48,7 @@ def encodings(mask: np.ndarray) -> dict[int, bytes]:
     if mask.ndim > 1 and len(mask) == 4 and (mask == mask[0]).all():
         codings[ALIKE] = bytes([ALIKE]) + encode(mask[0])
     matrix = mask.reshape(-1, mask.shape[-1])
-    rows, columns = matrix.any(axis=1), matrix.any(axis=0)
+    rows, columns = (np.asarray(matrix.any(axis=axis)) for axis in (1, 0))
     if (matrix == rows[:, None] & columns).all():
         codings[BLOCK] = bytes([BLOCK]) + np.packbits(rows).tobytes() + np.packbits(columns).tobytes()
     return codings
