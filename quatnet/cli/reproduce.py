@@ -15,6 +15,7 @@ from quatnet.cli.sweep import Screen, exit_if_failed
 from quatnet.cost import Cost, measure
 from quatnet.data import load
 from quatnet.experiment import Compute
+from quatnet.files import write_bytes
 from quatnet.presets import ALIASES, PRESETS, SCALES, Preset
 from quatnet.report import ablations, epochs, paper
 from quatnet.runs import Run
@@ -177,9 +178,8 @@ def _curves(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path)
 def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path) -> None:
     """Show all variants at the same numbers of weights left, and draw them."""
     count = len(preset.variants)
-    trials = {
-        variant.label: [run.results() for run in runs[index::count]] for index, variant in enumerate(preset.variants)
-    }
+    by_variant = {variant.label: runs[index::count] for index, variant in enumerate(preset.variants)}
+    trials = {label: [run.results() for run in of_seed] for label, of_seed in by_variant.items()}
     table = {label: ablations.at_levels(of_seed) for label, of_seed in trials.items()}
     output.say("test accuracy in %, mean and deviation over the seeds, by weights left in % of the real network,")
     output.say("interpolated between the rounds; -: the rounds do not reach there")
@@ -187,6 +187,9 @@ def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path
         ["weights left", *(f"{level:.3g} %" for level in ablations.LEVELS)],
         [[label, *map(_cell, cells)] for label, cells in table.items()],
     )
+    points = runs_dir / f"{preset.figure}.csv"
+    write_bytes(points, ablations.to_csv(by_variant).encode())
+    output.say(f"points: {points}")
     picture = runs_dir / f"{preset.figure}.png"
     if ablations.save_ablations(picture, trials):
         output.say(f"picture: {picture}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from quatnet.report import statistics
+from quatnet.report import points, statistics
 from quatnet.report.figures import Series, save_panels
-from quatnet.runs import RoundResult
+from quatnet.runs import CSV_COLUMNS, RoundResult, Run
 
 LEVELS = (25.0, 12.5, 6.25, 3.125, 1.5625, 0.78125)
 """Weights left in percent of the real network: the paper's ticks."""
@@ -29,6 +32,16 @@ def at_levels(trials: Sequence[Sequence[RoundResult]]) -> list[tuple[float, floa
         (float(values[:, k].mean()), None if deviation is None else float(deviation[k])) if inside[k] else None
         for k in range(len(levels))
     ]
+
+
+def to_csv(runs: Mapping[str, Sequence[Run]]) -> str:
+    """Return all points as the text of a results.csv, with the label of the variant as first column."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ("variant", *CSV_COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    for label, of_seed in runs.items():
+        writer.writerows({"variant": label, **asdict(point)} for run in of_seed for point in points.of_run(run))
+    return text.getvalue()
 
 
 def save_ablations(path: Path, trials: Trials) -> bool:

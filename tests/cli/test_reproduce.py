@@ -1,5 +1,6 @@
 """`quatnet reproduce`, on a small data set."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def test_ablations_are_shown_side_by_side(quatnet, tmp_path):
     assert all(len(cells) == len(values["levels"]) for cells in values["accuracy"].values())
     assert values["accuracy"]["quaternion"][0] is not None
     assert (tmp_path / "runs" / "ablations-lenet-12.png").is_file()
+    with (tmp_path / "runs" / "ablations-lenet-12.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(dict.fromkeys(row["variant"] for row in rows)) == list(values["accuracy"])
+    assert len(rows) == 2 * len(values["accuracy"])
+    assert {row["weights_left"] for row in rows if row["variant"] == "real, thin"} < {
+        row["weights_left"] for row in rows
+    }
 
 
 def test_an_unknown_figure_is_an_error_that_lists_those_there_are(quatnet):
