@@ -46,7 +46,7 @@ def bench(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say what every round of RUN costs on a device, and where being sparse pays on this one.
+    """Say what RUN's rounds cost in bytes, work and time.
 
     Bytes of the formats of `quatnet export`, multiply-adds, and latencies on one thread: of NumPy with all zeros, of
     the network compiled dense, sparse, and layer by layer to what is faster, of the C program (with a C compiler), and

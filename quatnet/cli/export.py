@@ -64,9 +64,9 @@ def export(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write RUN's network for use elsewhere, and say its size and its accuracy.
+    """Write RUN's network as a small file, as ONNX or as C.
 
-    The formats are described in docs/deploy.md.
+    It says the size, and the accuracy of what is in the file. docs/deploy.md shows the formats in use.
 
     \b
     Examples: quatnet export runs/lenet-real-mnist-mini-seed0-44136fa3 --values int8

@@ -139,7 +139,9 @@ pruning_options = _apply(
         click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]"),
         click.option("--criterion", type=click.Choice(list(CRITERIA)), help="Which weights go.  [default: global]"),
         click.option(
-            "--unit", type=click.Choice(list(UNITS)), help="What goes as one; channel: or neuron.  [default: weight]"
+            "--unit",
+            type=click.Choice(list(UNITS)),
+            help="What is pruned as one; a channel of a dense layer is a neuron.  [default: weight]",
         ),
         click.option(
             "--protocol",
