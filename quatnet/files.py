@@ -34,11 +34,11 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     waiting: list[int] = []
-    before = {
-        number: signal.signal(number, lambda given, frame: waiting.append(given))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before: dict[int, Any] = {}
     try:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            before[signum] = signal.getsignal(signum) or signal.SIG_DFL  # None: not set from Python
+            signal.signal(signum, lambda given, frame: waiting.append(given))
         yield
     finally:
         for number, handler in before.items():

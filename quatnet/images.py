@@ -26,8 +26,16 @@ def read_images(path: Path, shape: tuple[int, int, int], *, invert: bool = False
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:
-    """Return raw images as uint8: of floats from 0 to 1, the nearest of 256 values."""
-    return images if images.dtype == np.uint8 else np.rint(255 * images.clip(0, 1)).astype(np.uint8)
+    """Return raw images as uint8: of floats from 0 to 1, the nearest of 256 values.
+
+    A UsageError for other floats: they are not pixels, and bytes cannot hold them.
+    """
+    if images.dtype == np.uint8:
+        return images
+    if images.min(initial=0) < 0 or images.max(initial=0) > 1:
+        raise UsageError(f"images: {images.min():g} to {images.max():g} given; C programs read bytes, for 0 to 1")
+    pixels: np.ndarray = np.rint(255 * images).astype(np.uint8)
+    return pixels
 
 
 def _read_picture(path: Path, shape: tuple[int, int, int], invert: bool) -> np.ndarray:

@@ -27,7 +27,7 @@ import numpy as np
 from quatnet.errors import DataError, RunError, UsageError
 from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
 from quatnet.pruning.masks import Masks
-from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.settings import PruneSettings, TrainSettings, check_types
 from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
 
 SCHEMA = 1
@@ -94,6 +94,12 @@ class DataDescription:
             if not isinstance(values[name], list):
                 raise TypeError(f"{name} is {values[name]!r}, not a list")
             values[name] = tuple(values[name])
+        mean, std, shape = (values[name] for name in ("mean", "std", "input_shape"))
+        numbers = (*mean, *std, *shape, values["train_images"], values["test_images"])
+        if not all(type(number) in (int, float) for number in numbers):
+            raise TypeError(f"one of {numbers} is not a number")
+        if not len(mean) == len(std) == shape[-1]:
+            raise TypeError("mean and std have not as many numbers as there are channels")
         return cls(**values)
 
 
@@ -110,6 +116,8 @@ class Run:
         try:
             if config["schema"] != SCHEMA:
                 raise RunError(f"{path}: schema {config['schema']} given; this quatnet reads schema {SCHEMA}")
+            check_types(TrainSettings, config["train"])
+            check_types(PruneSettings, config["prune"] or {})
             self.train_settings = TrainSettings(**config["train"])
             self.prune_settings = PruneSettings(**config["prune"]) if config["prune"] else None
             self.data = DataDescription.from_json(config["data"])

@@ -23,6 +23,12 @@ SCHEDULES = ("constant", "step")
 PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 
 
+FILE_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "None": (type(None),),
+}  # fmt: skip
+"""The types that a setting may have in a JSON file."""
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """How a network is made and trained; `for_architecture` fills in the paper's Table 1.
@@ -189,6 +195,14 @@ class PruneSettings:
     def two_phases(self) -> bool:
         """Whether all masks are searched before any is re-trained."""
         return self.protocol in ("paper", "reinit")
+
+
+def check_types(cls: type, values: dict[str, Any]) -> None:
+    """Raise a TypeError for a value from a file that is not of the type of the setting with its name."""
+    for field in fields(cls):
+        allowed = {kind for name in str(field.type).split(" | ") for kind in FILE_TYPES[name]}
+        if field.name in values and type(values[field.name]) not in allowed:
+            raise TypeError(f"{field.name} is {values[field.name]!r}; {field.type} is needed")
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from quatnet.errors import RunError
-from quatnet.files import read_json, read_npz, sha256, write_bytes, write_json, write_npz
+from quatnet.files import read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
 
 ARRAYS = {
     "fc1.weight": np.arange(24, dtype=np.float32).reshape(4, 3, 2),
@@ -297,3 +297,27 @@ def test_a_signal_waits_until_an_archive_is_closed_and_is_then_answered_as_befor
     finally:
         signal.signal(number, before)
     assert read_npz(tmp_path / "arrays.npz").keys() == ARRAYS.keys()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_signal_while_the_handlers_are_being_exchanged_leaves_them_as_they_were(monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    exchange, raised = signal.signal, []
+
+    def late(number, handler):
+        before = exchange(number, handler)
+        if number == signal.SIGINT and not raised:
+            raised.append(number)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return before
+
+    before = exchange(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)
+    try:
+        monkeypatch.setattr(signal, "signal", late)
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            pass
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == (stop, before[1])
+    finally:
+        exchange(signal.SIGTERM, before[0])

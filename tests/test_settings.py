@@ -1,12 +1,13 @@
 """Settings: the paper's Table 1, and an error that names the option for every value out of range."""
 
+import json
 from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 
 from quatnet.errors import UsageError
 from quatnet.pruning import lottery
-from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
+from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings, check_types
 
 TABLE_1 = {
     "lenet-300-100": (40, 1.2e-3, "mnist-mini"),
@@ -241,3 +242,25 @@ def test_only_the_papers_protocol_has_an_optimizer_to_freshen(protocol):
 
 def test_every_protocol_that_can_be_chosen_exists():
     assert tuple(lottery.PROTOCOLS) == PROTOCOLS
+
+
+@pytest.mark.parametrize(
+    ("cls", "values"),
+    [
+        (TrainSettings, {"epochs": None}),
+        (TrainSettings, {"quaternion": "x"}),
+        (TrainSettings, {"augment": [1]}),
+        (TrainSettings, {"seed": True}),
+        (PruneSettings, {"amount": "0.2"}),
+    ],
+)
+def test_values_of_other_types_in_a_file_are_refused_by_name(cls, values):
+    (name,) = values
+    with pytest.raises(TypeError, match=f"{name} is .* is needed"):
+        check_types(cls, values)
+
+
+def test_values_as_json_gives_them_are_of_the_right_types():
+    train, prune = TrainSettings.for_architecture("lenet", True, width=1, augment=None), PruneSettings(amount=0.5)
+    check_types(TrainSettings, json.loads(json.dumps(asdict(train))))
+    check_types(PruneSettings, json.loads(json.dumps(asdict(prune))))

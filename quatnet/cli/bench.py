@@ -53,12 +53,12 @@ def bench(
     of onnxruntime (where it is installed).
 
     \b
-    Example: quatnet bench runs/lenet-real-mnist-mini-seed0-44136fa3 \\
-               --against runs/lenet-quaternion-mnist-mini-seed0-44136fa3 --figure card.png
+    Example: quatnet bench runs/lenet-12-real-mnist-seed0 --figure card.png
     """
     output = Output(as_json=as_json, quiet=quiet)
     runs = [Run(path) for path in (run, against) if path is not None]
     _check(runs)
+    _check_files(figure, file)
     cards = []
     for one in runs:
         dataset = data_of(one, data_dir=data_dir).dataset.subset(None, test_size, one.train_settings.seed)
@@ -72,14 +72,13 @@ def bench(
     output.say()
     for sentence in findings(cards):
         output.say(sentence)
-    if figure is not None and not save_picture(figure, cards):
-        output.say("no picture: matplotlib is not installed (extra `plot`)")
+    if figure is not None:
+        drawn = save_picture(figure, cards)
+        output.say(f"picture: {figure}" if drawn else "no picture: matplotlib is not installed (extra `plot`)")
     value = {"cards": [_as_json(one) for one in cards], "environment": describe(device="cpu", conv="auto", threads=1)}
     if file is not None:
         write_json(file, value)
-    for name, path in (("picture", figure), ("card", file)):
-        if path is not None and path.is_file():
-            output.say(f"{name}: {path}")
+        output.say(f"card: {file}")
     output.finish(value)
 
 
@@ -90,6 +89,15 @@ def _check(runs: list[Run]) -> None:
     of = {(one.train_settings.arch, one.train_settings.dataset) for one in runs}
     if len(of) > 1:
         raise UsageError(f"--against: {runs[1].path} is of another network or data set than {runs[0].path}")
+
+
+def _check_files(figure: Path | None, file: Path | None) -> None:
+    """Raise a UsageError for files that could not be written, before everything is measured."""
+    if figure is not None and figure.suffix not in (".png", ".svg"):
+        raise UsageError(f"--figure: {figure} given; a name that ends in .png or .svg is needed")
+    for option, path in (("--figure", figure), ("--card", file)):
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{option}: {path} given; the folder {path.parent} does not exist")
 
 
 def _show_bytes(output: Output, cards: list[Card]) -> None:
@@ -141,13 +149,14 @@ def findings(cards: list[Card]) -> list[str]:
             )
         for batch in BATCHES:
             images = "one image" if batch == 1 else f"{batch} images"
+            faster = [r.latency[SPARSE][batch].p50 < r.latency[DENSE][batch].p50 for r in one.rounds]
             place = one.break_even(batch)
-            if place is not None:
+            if all(faster) or not any(faster):
+                text = f"{'sparse' if faster[0] else 'dense'} is faster in all rounds"
+            elif place is not None:
                 text = f"sparse is faster than dense below {share(place)} of the weights"
             else:
-                last = one.rounds[-1].latency
-                faster = last[SPARSE][batch].p50 < last[DENSE][batch].p50
-                text = f"{'sparse' if faster else 'dense'} is faster in all rounds"
+                text = "neither sparse nor dense is faster throughout"
             sentences.append(f"{one.algebra}, {images}: {text}")
     return sentences
 

@@ -20,7 +20,6 @@ from quatnet.images import as_bytes
 from quatnet.runs import RoundResult, Run
 
 SUFFIXES = {"ticket": ".ticket", "seed": ".seed", "onnx": ".onnx", "c": ""}
-SELF_TEST_IMAGES = 4
 
 
 @click.command()
@@ -42,7 +41,7 @@ SELF_TEST_IMAGES = 4
     help="How a ticket stores weights; C has no float16.",
 )
 @click.option("--preprocessing", is_flag=True, help="Of onnx: take raw pixels, uint8.")
-@click.option("--name", default="network", show_default=True, help="Of c: name of the files and of all functions.")
+@click.option("--name", help="Of c: name of the files and of all functions.  [default: network]")
 @click.option(
     "--output",
     "-o",
@@ -58,7 +57,7 @@ def export(
     round_: int | None,
     values: str,
     preprocessing: bool,
-    name: str,
+    name: str | None,
     output: Path | None,
     data_dir: Path,
     as_json: bool,
@@ -69,24 +68,27 @@ def export(
     It says the size, and the accuracy of what is in the file. docs/deploy.md shows the formats in use.
 
     \b
-    Examples: quatnet export runs/lenet-real-mnist-mini-seed0-44136fa3 --values int8
-              quatnet export runs/lenet-real-mnist-mini-seed0-44136fa3 --format c --output firmware
+    Examples: quatnet export runs/lenet-12-real-mnist-seed0 --values int8
+              quatnet export runs/lenet-12-real-mnist-seed0 --format c
     """
     screen = Output(as_json=as_json, quiet=quiet)
     if preprocessing and format_ != "onnx":
-        raise UsageError(f"--preprocessing: --format {format_} given; only onnx may go without")
+        raise UsageError(f"--preprocessing: --format {format_} given; only --format onnx has it")
+    if name is not None and format_ != "c":
+        raise UsageError(f"--name: --format {format_} given; only --format c has it")
     if values != "float32" and format_ in ("seed", "onnx"):
         raise UsageError(f"--values: {values} given; --format {format_} has float32 alone")
     opened = Run(run)
     result = finished_round(opened, round_)
-    path = output or run.with_name(f"{run.name}-round{result.round:02d}{SUFFIXES[format_]}")
+    folder = run.resolve() if run.name in ("", "..") else run
+    path = output or folder.with_name(f"{folder.name}-round{result.round:02d}{SUFFIXES[format_]}")
     screen.say(f"{opened.train_settings.arch}, {opened.train_settings.algebra}, round {result.round}")
     if format_ == "seed":
         size = seed_ticket.write_seed_ticket(path, opened, result.round)
         screen.say(f"{path}: {size:,} bytes; to train it again: quatnet train --ticket {path}")
         shown: dict[str, Any] = {"bytes": size}
     elif format_ == "c":
-        shown = _export_c(screen, opened, result, path, name, values, data_dir)
+        shown = _export_c(screen, opened, result, path, name or "network", values, data_dir)
     else:
         model = Model.of(opened, result.round)
         if format_ == "ticket":
@@ -108,10 +110,10 @@ def _export_c(
     dataset = _test_set(screen, run, data_dir)
     accuracy = None
     if dataset is None:
-        images = np.random.default_rng(0).integers(0, 256, (SELF_TEST_IMAGES, *run.data.input_shape), np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (4, *run.data.input_shape), np.uint8)
     else:
-        images = as_bytes(dataset.x_test[:SELF_TEST_IMAGES])
-        accuracy = c.accuracy(model, values, dataset.x_test, dataset.y_test)
+        images = as_bytes(dataset.x_test)
+        accuracy = c.accuracy(model, values, images, dataset.y_test)
         screen.say(
             f"accuracy {accuracy:.2f} % on {len(dataset.y_test):,} test images; the run's: {result.accuracy:.2f} %"
         )

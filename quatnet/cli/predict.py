@@ -23,7 +23,7 @@ from quatnet.runs import Run
 @click.option("--round", "round_", type=click.IntRange(min=0), help="Of RUN: pruning round.  [default: the last]")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show per image.")
 @click.option("--invert", is_flag=True, help="Swap black and white: MNIST's digits are white on black.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:K.")
+@click.option("--device", help="Of RUN: auto, cpu, gpu or gpu:K.  [default: auto]")
 @options.json_option
 @options.quiet_option
 def predict(
@@ -32,7 +32,7 @@ def predict(
     round_: int | None,
     top: int,
     invert: bool,
-    device: str,
+    device: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -46,13 +46,14 @@ def predict(
     """
     output = Output(as_json=as_json, quiet=quiet)
     if run.is_file():
-        if round_ is not None:
-            raise UsageError(f"--round: {round_} given; the ticket {run} holds one round")
+        for option, value in (("--round", round_), ("--device", device)):
+            if value is not None:
+                raise UsageError(f"{option}: {value} given; the ticket {run} holds one round, for the CPU")
         model = read_ticket(run)
     else:
         opened = Run(run)
         round_ = finished_round(opened, round_).round
-        model = Model(Description.of(opened), trained_network(opened, round_, Compute(device)))
+        model = Model(Description.of(opened), trained_network(opened, round_, Compute(device or "auto")))
     classes = model.description.class_names
     files = [read_images(path, model.description.input_shape, invert=invert) for path in images]
     predictions = []

@@ -14,7 +14,7 @@ from quatnet.cli.size import Size
 from quatnet.cli.summary import dense_percent, introduce, summary
 from quatnet.deploy.budget import MOST_ROUNDS, Goal, Trial, prune_until
 from quatnet.deploy.values import VALUES
-from quatnet.errors import RunError
+from quatnet.errors import RunError, UsageError
 from quatnet.experiment import Compute, reopen, start
 from quatnet.nn.architectures import architecture
 from quatnet.pruning import lottery
@@ -34,9 +34,7 @@ PRUNING = tuple(field.name for field in fields(PruneSettings))
 @click.option(
     "--values",
     type=click.Choice(VALUES),
-    default="float32",
-    show_default=True,
-    help="Of --budget: how the ticket stores weights.",
+    help="Of --budget: how the ticket stores weights.  [default: float32]",
 )
 @options.arch_option(required=False)
 @options.training_options
@@ -52,7 +50,7 @@ def prune(
     run: Path | None,
     budget: int | None,
     target_accuracy: float | None,
-    values: str,
+    values: str | None,
     arch: str | None,
     device: str,
     conv: str,
@@ -77,7 +75,9 @@ def prune(
     """
     output = Output(as_json=as_json, quiet=quiet)
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
-    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values)
+    if values is not None and budget is None:
+        raise UsageError(f"--values: {values} given; only with --budget it matters how a ticket stores weights")
+    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values or "float32")
     if goal is not None:
         pruning.setdefault("rounds", MOST_ROUNDS)
     training = options.given(settings)

@@ -10,9 +10,11 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.cli.summary import dense_percent, introduce, summary
-from quatnet.deploy.seed_ticket import SeedTicket, read_seed_ticket, retrain
+from quatnet.deploy import seed_ticket
+from quatnet.deploy.seed_ticket import SeedTicket
 from quatnet.errors import UsageError
-from quatnet.experiment import Compute, start
+from quatnet.experiment import Compute, finished_round, start
+from quatnet.nn.architectures import ALIASES, ARCHITECTURES
 from quatnet.pruning.lottery import train_dense
 from quatnet.settings import TrainSettings
 
@@ -61,10 +63,13 @@ def train(
         if arch is not None or given:
             name = "arch" if arch is not None else next(iter(given)).replace("_", "-")
             raise UsageError(f"--ticket: --{name} given too; the ticket has all settings")
-        _train_again(output, read_seed_ticket(ticket), runs_dir, data_dir, compute)
+        _train_again(output, seed_ticket.read_seed_ticket(ticket), runs_dir, data_dir, compute)
         return
     if arch is None:
-        raise UsageError("--arch or --ticket is needed")
+        architectures = ", ".join([*ALIASES, *ARCHITECTURES])
+        raise click.UsageError(
+            f"'--arch' or '--ticket' is needed; architectures are {architectures}", click.get_current_context()
+        )
     settings = TrainSettings.for_architecture(arch, given.pop("quaternion", False), **given)
     lab = start(runs_dir, settings, data_dir=data_dir, compute=compute)
     introduce(output, lab, default_data="dataset" not in given)
@@ -86,8 +91,12 @@ def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: P
     output.say(
         f"{train.arch}, {train.algebra}, on {train.dataset}: round {ticket.round}, {ticket.masks.count():,} weights"
     )
-    run = retrain(ticket, runs_dir, data_dir=data_dir, compute=compute)
-    (result,) = run.results()
+    lab = seed_ticket.start(ticket, runs_dir, data_dir=data_dir, compute=compute)
+    run = lab.run
+    with Follower(output, run, dense_percent(run)) as follower:
+        lab.listener = follower.listener
+        seed_ticket.train(lab, ticket)
+    result = finished_round(run, ticket.round)
     same = ticket.matches(run)
     output.say(f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, saved in {run.path}")
     output.say("the weights are those of the ticket's run, bit for bit" if same else DIFFERENT)

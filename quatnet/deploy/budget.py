@@ -107,8 +107,7 @@ def prune_until(
 
 def _trial(lab: Lab, round: int, goal: Goal) -> Trial:
     (result,) = (result for result in lab.run.results() if result.round == round)
-    model = Model(Description.of(lab.run), lab.network)
-    return Trial(result, ticket.size(model, goal.values))
+    return Trial(result, ticket.size(Model.of(lab.run, round), goal.values))
 
 
 def _check_possible(lab: Lab, goal: Goal) -> None:

@@ -21,12 +21,13 @@ from quatnet.data import Dataset
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import native, seed_ticket, ticket
 from quatnet.deploy.c import CFiles, write_c
-from quatnet.deploy.compile import Compiled, compile
+from quatnet.deploy.compile import compile, compile_dense
 from quatnet.deploy.latency import Latency, measure
-from quatnet.deploy.layouts import products_of
 from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx
+from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import Step, products, steps_of
+from quatnet.deploy.values import VALUES
 from quatnet.errors import UsageError
 from quatnet.images import as_bytes
 from quatnet.runs import RoundResult, Run
@@ -44,8 +45,8 @@ class RoundCard:
     Attributes
     ----------
     result : the round: weights left, accuracy.
-    bytes : of each format: ticket, ticket float16, ticket int8, seed (where there can be one), C, C int8 (constants of
-        the program), ONNX.
+    bytes : `ticket float32`, `ticket float16`, `ticket int8`, `seed` (where there can be one), and the constants of the
+        programs `C float32` and `C int8`.
     bound : bytes of the values left as float32, and of the masks' entropy.
     accuracy_int8 : in percent, of the int8 ticket.
     multiply_adds : of the weights left.
@@ -66,7 +67,7 @@ class RoundCard:
 
 @dataclass(frozen=True)
 class Card:
-    """All rounds of a run; `multiply_adds` and `bytes` (float32) are those of the dense network."""
+    """All rounds of a run; `parameters` and `multiply_adds` are those of the dense network."""
 
     run: str
     arch: str
@@ -80,12 +81,12 @@ class Card:
     def break_even(self, batch: int = 1) -> float | None:
         """Return the weights left, in percent, below which the sparse network is faster than the dense one.
 
-        Interpolated between the rounds around it, linearly over log2; None if it never is, or always.
+        Interpolated between the rounds around it, linearly over log2; None if the last round is not, or all are.
         """
         left = np.log2([r.result.weights_left for r in self.rounds])
         ratio = np.log2([r.latency[SPARSE][batch].p50 / r.latency[DENSE][batch].p50 for r in self.rounds])
         turns = np.flatnonzero((ratio[:-1] > 0) & (ratio[1:] <= 0))
-        if not turns.size:
+        if not turns.size or ratio[-1] > 0:
             return None
         k = turns[-1]
         return float(2 ** (left[k] + ratio[k] / (ratio[k] - ratio[k + 1]) * (left[k + 1] - left[k])))
@@ -129,8 +130,8 @@ def card(
 
 def _round(run: Run, result: RoundResult, dataset: Dataset, seconds: float) -> RoundCard:
     model = Model.of(run, result.round)
-    images = as_bytes(dataset.x_test[: max(BATCHES)])
-    sizes = {f"ticket {values}": ticket.size(model, values) for values in ("float32", "float16", "int8")}
+    images = as_bytes(np.resize(dataset.x_test, (max(BATCHES), *dataset.x_test.shape[1:])))
+    sizes = {f"ticket {values}": ticket.size(model, values) for values in VALUES}
     with suppress(UsageError):  # of a round that began with what others had left
         sizes["seed"] = len(seed_ticket.encode(run, result.round))
     with TemporaryDirectory() as folder:
@@ -155,13 +156,13 @@ def _latencies(
     model: Model, files: CFiles, images: np.ndarray, seconds: float
 ) -> tuple[dict[str, dict[int, Latency]], dict[str, str]]:
     """Return the latencies, and the layouts of the network compiled for single images."""
-    description, steps = model.description, steps_of(model.network)
+    description = model.description
     inputs = normalize(images, description.mean, description.std)
     dense = description.build()
     dense.set_flat(model.network.flat())
     functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         NUMPY: dense.predict,
-        DENSE: Compiled(description, steps, {step.name: products_of(step)[0] for step in products(steps)}).logits,
+        DENSE: compile_dense(description, shrink(steps_of(model.network))).logits,
         SPARSE: compile(model, layout="csr").logits,
     }
     if (onnx := _onnxruntime(model)) is not None:

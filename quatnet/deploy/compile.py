@@ -40,7 +40,7 @@ from quatnet.nn import layers as nn
 from quatnet.runs import Run
 from quatnet.training import EVALUATION_BATCH
 
-ONE_THREAD = 1 << 18
+THREADED_WORK = 1 << 18
 """Multiply-adds of a product up to which OpenBLAS does not wake its threads."""
 
 SAMPLE = 5e-5
@@ -126,7 +126,7 @@ class Compiled:
 
     def _single(self, x: np.ndarray) -> np.ndarray:
         """Return the logits (classes,) of the normalised pixels (h w c,) of one image."""
-        if self._work > ONE_THREAD:
+        if self._work > THREADED_WORK:
             with _blas():
                 return _run(self._one, x)
         return _run(self._one, x)
@@ -157,9 +157,9 @@ def compile(model: Model, *, layout: str = "auto", batch: int = 1) -> Compiled:
         If an argument is none of these.
     """
     if layout != "auto" and layout not in LAYOUTS:
-        raise UsageError(f"--layout: {layout!r} given; allowed are auto, {', '.join(LAYOUTS)}")
+        raise UsageError(f"layout: {layout!r} given; allowed are auto, {', '.join(LAYOUTS)}")
     if batch < 1:
-        raise UsageError(f"--batch: {batch} given; 1 or more is needed")
+        raise UsageError(f"batch: {batch} given; 1 or more is needed")
     steps = shrink(steps_of(model.network))
     chosen = {}
     for step in products(steps):
@@ -227,6 +227,12 @@ def _normalization(description: Description, scale: float) -> tuple[np.ndarray, 
     h, w, _ = description.input_shape
     mean, std = (np.tile(np.multiply(values, scale), h * w) for values in (description.mean, description.std))
     return mean.astype(np.float32), (1 / std).astype(np.float32)
+
+
+def compile_dense(description: Description, steps: Iterable[Step]) -> Compiled:
+    """Compile steps as they are, with all weights of all layers, pruned ones included."""
+    steps = tuple(steps)
+    return Compiled(description, steps, {step.name: products_of(step)[0] for step in products(steps)})
 
 
 def compile_run(run: Run, round: int | None = None, *, layout: str = "auto", batch: int = 1) -> Compiled:

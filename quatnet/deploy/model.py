@@ -70,7 +70,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Model:
-    """A description and the network with its values and masks, on the CPU."""
+    """A description and the network with its values and masks; the formats need it on the CPU."""
 
     description: Description
     network: Network

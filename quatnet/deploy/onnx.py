@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quatnet.deploy.model import Description, Model
+from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import (
     AppendGray,
     Average,
@@ -60,9 +61,10 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
     `logits` (n, classes), float32. The description of the network is in the metadata of the model.
 
     Weights are dense, and pruned ones are zeros among them: the file is as large as that of the real network without
-    pruning. ONNX has sparse initializers, but its operators for products do not take them (ONNX Runtime makes
-    them dense when it loads them, https://github.com/microsoft/onnxruntime/pull/5540), and few runtimes read them.
-    The ticket and the C code are the small formats.
+    pruning, but for channels that nothing depends on. ONNX has sparse initializers, but its operators for products do
+    not take them (ONNX Runtime makes them dense when it loads them,
+    https://github.com/microsoft/onnxruntime/pull/5540), and few runtimes read them. The ticket and the C code are the
+    small formats.
 
     Raises UsageError where the package onnx is not installed.
     """
@@ -72,7 +74,7 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
         raise UsageError(
             "ONNX needs the package onnx, which is not installed: pip install 'pruned-quaternions[onnx]'"
         ) from None
-    description, steps = model.description, steps_of(model.network)
+    description, steps = model.description, shrink(steps_of(model.network))
     graph = _graph(description, steps, preprocessing)
     images = helper.make_tensor_value_info(
         "images",

@@ -27,7 +27,7 @@ from quatnet.files import write_bytes
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.masks import Masks
 from quatnet.runs import DataDescription, Run, run_name
-from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.settings import PruneSettings, TrainSettings, check_types
 from quatnet.training import Phase, Position, TrainingData
 
 MAGIC = b"QNS"
@@ -118,6 +118,14 @@ def retrain(
 
     It is made in `runs_dir`; if it is there, its training goes on. DataError if the data are not here, or have changed.
     """
+    lab = start(ticket, runs_dir, data_dir=data_dir, compute=compute)
+    lab.listener = listener or lab.listener
+    train(lab, ticket)
+    return lab.run
+
+
+def start(ticket: SeedTicket, runs_dir: Path, *, data_dir: Path | None = None, compute: Compute = CPU) -> Lab:
+    """Return the bench of the run in which the round of a ticket is trained; errors as `retrain`."""
     data = TrainingData.cut(load(ticket.train.dataset, data_dir=data_dir), ticket.train)
     _check_data(ticket, DataDescription.of(data))
     network = network_for(ticket.train, ticket.data, compute)
@@ -125,12 +133,24 @@ def retrain(
     environment = describe(device=compute.device, conv=compute.conv, threads=threads)
     run = Run.create(Path(runs_dir) / ticket.name, ticket.train, ticket.data, network.values(), environment)
     run.check_data(ticket.data)
-    lab = Lab(run, data, network, listener)
-    with run.locked():
+    return Lab(run, data, network)
+
+
+def train(lab: Lab, ticket: SeedTicket) -> None:
+    """Do what the protocols of `quatnet.pruning.lottery` do for a round whose mask is known."""
+    with lab.run.locked():
         if ticket.prune is not None:
-            run.set_prune_settings(ticket.prune)
-        _train(lab, ticket)
-    return run
+            lab.run.set_prune_settings(ticket.prune)
+        pruned = ticket.prune if ticket.round else None
+        epoch = pruned.rewind_epoch if pruned is not None else 0
+        if not lab.resume(ticket.round):
+            ticket.masks.apply(lab.network.parameters)
+            if pruned is not None and pruned.protocol == "reinit":
+                lab.reinitialize(ticket.round)
+            else:
+                lab.rewind(epoch)
+            lab.optimizer.reset()
+        lab.train(ticket.round, first_epoch=epoch)
 
 
 def encode(run: Run, round: int) -> bytes:
@@ -147,6 +167,8 @@ def decode(content: bytes) -> SeedTicket:
     checksum = int(reader.array("<u4", 1)[0])
     settings = json.loads(_read_text(reader, bool(flags)))
     given = settings["train"]
+    check_types(TrainSettings, given)
+    check_types(PruneSettings, settings["prune"] or {})
     # Not for_architecture(**given): there an optimizer that is given changes the default of the rate.
     train = replace(TrainSettings.for_architecture(given["arch"], given["quaternion"]), **given)
     prune = None if settings["prune"] is None else PruneSettings(**settings["prune"])
@@ -215,17 +237,3 @@ def _check_data(ticket: SeedTicket, found: DataDescription) -> None:
             f" normalised, have changed since ({made.train_images:,} + {made.test_images:,} images then,"
             f" {found.train_images:,} + {found.test_images:,} now)"
         )
-
-
-def _train(lab: Lab, ticket: SeedTicket) -> None:
-    """Do what the protocols of `quatnet.pruning.lottery` do for a round whose mask is known."""
-    pruned = ticket.prune if ticket.round else None
-    epoch = pruned.rewind_epoch if pruned is not None else 0
-    if not lab.resume(ticket.round):
-        ticket.masks.apply(lab.network.parameters)
-        if pruned is not None and pruned.protocol == "reinit":
-            lab.reinitialize(ticket.round)
-        else:
-            lab.rewind(epoch)
-        lab.optimizer.reset()
-    lab.train(ticket.round, first_epoch=epoch)

@@ -107,13 +107,12 @@ def read_weights(reader: Reader, count: int, values: str) -> np.ndarray:
     return reader.array("<f4" if values == "float32" else "<f2", count).astype(np.float32)
 
 
-def quantise(weights: np.ndarray) -> tuple[np.float32, np.ndarray]:
+def quantise(weights: np.ndarray, axis: tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return (scale, int8 steps) with weights ~ scale * steps, steps = round(weights / scale), scale = max |w| / 127.
 
-    The error is at most half a step. Without a weight, or with none but 0, the scale is 0.
+    One float32 scale, or one for each index of the axes that are not in `axis`. The error is at most half a step. Where
+    there is no weight but 0, the scale is 0.
     """
-    scale = np.float32(np.abs(weights).max(initial=0) / STEPS)
-    if scale == 0:
-        return scale, np.zeros(weights.shape, np.int8)
-    steps = np.rint(weights / np.float64(scale)).clip(-STEPS, STEPS)
+    scale = (np.abs(weights).max(axis, initial=0) / STEPS).astype(np.float32)
+    steps = np.rint(weights / np.where(scale > 0, scale, 1).astype(np.float64)).clip(-STEPS, STEPS)
     return scale, steps.astype(np.int8)

@@ -23,7 +23,8 @@ class Level:
     """Mean accuracies of the pairs at one number of weights left, in percent.
 
     `low` and `high` are the 95 % t interval of the difference, of this level by itself. `p` is that of the exact
-    sign-flip test and `t_p` that of the t test, both Holm-corrected over the levels. None with fewer than three pairs.
+    sign-flip test and `t_p` that of the t test, both Holm-corrected over the levels. None with fewer than three pairs;
+    pairs that differ alike have no interval.
     """
 
     weights_left: float
@@ -121,8 +122,8 @@ def _levels(at: np.ndarray, real: np.ndarray, quaternion: np.ndarray) -> tuple[L
                 real=float(real[:, k].mean()),
                 quaternion=float(quaternion[:, k].mean()),
                 difference=float(difference),
-                low=None if low is None else float(low),
-                high=None if high is None else float(high),
+                low=None if low is None or np.isnan(low) else float(low),
+                high=None if high is None or np.isnan(high) else float(high),
                 p=float(exact[k]),
                 t_p=None if t_p is None else float(t_p),
                 verdict=_verdict(difference, exact[k] if enough else None, t_p, len(differences)),

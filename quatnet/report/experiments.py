@@ -136,9 +136,10 @@ def _curve(found: Sequence[Point]) -> Curve:
             raise UsageError(f"{name}, seed {seed}: a round is missing (0, 1, 2, ... are needed)")
     shortest = min(len(trial) for trial in trials)
     kept = [tuple(point.kept_weights for point in trial[:shortest]) for trial in trials]
-    for seed, weights in zip(seeds, kept, strict=True):
-        if any(max(pair) > ALIKE * min(pair) for pair in zip(weights, kept[0], strict=True)):
-            raise UsageError(f"{name}: seeds {seeds[0]} and {seed} have different numbers of weights left")
+    for weights in zip(*kept, strict=True):
+        if max(weights) > ALIKE * min(weights):
+            fewest, most = (seeds[weights.index(bound(weights))] for bound in (min, max))
+            raise UsageError(f"{name}: seeds {fewest} and {most} have different numbers of weights left")
     return Curve(
         algebra=found[0].algebra,
         seeds=tuple(seeds),
@@ -164,7 +165,7 @@ def _check_no_point_twice(found: Iterable[tuple[Point, Source]]) -> None:
 def _check_same_settings(sources: Sequence[Source]) -> None:
     for other in sources[1:]:
         first = sources[0]
-        for name in first.settings.keys() - VARIES:
+        for name in sorted(first.settings.keys() - VARIES):
             here, there = first.settings[name], other.settings.get(name)
             if here != there:
                 raise UsageError(

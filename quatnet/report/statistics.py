@@ -132,16 +132,17 @@ def paired_t(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     """Return the 95 % t interval of the mean of each column, low and high, and the two-sided p-values of its t test.
 
     `differences` (pairs, levels) are taken as normally distributed, which a sign-flip test need not assume; in return,
-    few pairs can be enough. None with fewer than three.
+    few pairs can be enough. None with fewer than three. Differences that are all equal say nothing of their spread:
+    their interval is NaN and their p is 1.
     """
     pairs = len(differences)
     if pairs < FEWEST_PAIRS:
         return None
     mean, error = differences.mean(axis=0), differences.std(axis=0, ddof=1) / pairs**0.5
+    error = np.where(error > 1e-9 * np.abs(mean), error, np.nan)
     half = special.stdtrit(pairs - 1, (1 + CONFIDENCE) / 2) * error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(error > 0, np.abs(mean) / error, np.where(mean == 0, 0, np.inf))
-    return mean - half, mean + half, 2 * special.stdtr(pairs - 1, -t)
+    p = 2 * special.stdtr(pairs - 1, -np.abs(mean) / error)
+    return mean - half, mean + half, np.where(np.isnan(p), 1.0, p)
 
 
 def welch_p(difference: float, deviations: tuple[float, float], sizes: tuple[int, int]) -> float:

@@ -3,9 +3,11 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from quatnet.cli.bench import findings
+from quatnet.deploy import card
 from quatnet.deploy.card import BATCHES, COMPILED, DENSE, NUMPY, SPARSE, Card, RoundCard
 from quatnet.deploy.latency import Latency
 from quatnet.runs import RoundResult, Run
@@ -33,8 +35,8 @@ def test_real_and_quaternion_stand_beside_each_other_round_by_round(quatnet, run
     kept = [r["result"]["kept_weights"] for r in real["rounds"]]
     assert [r["multiply_adds"] for r in real["rounds"]] == kept == [816, 653, 522]
     assert quaternion["rounds"][0]["multiply_adds"] == 64 * 12 + 12 * 4
-    for card in cards:
-        for one in card["rounds"]:
+    for shown in cards:
+        for one in shown["rounds"]:
             assert set(one["latency"]) >= {NUMPY, DENSE, SPARSE, COMPILED}
             assert all(set(latency) == {str(batch) for batch in BATCHES} for latency in one["latency"].values())
             assert one["bytes"]["ticket int8"] < one["bytes"]["ticket float32"]
@@ -73,6 +75,7 @@ def test_the_break_even_is_half_way_between_twice_and_half_the_time():
     assert made([4, 2, 0.5]).break_even() == pytest.approx(50 / 2**0.5)
     assert made([4, 2, 1.5]).break_even() is None
     assert made([0.9, 0.5]).break_even() is None
+    assert made([2, 0.5, 2]).break_even() is None
 
 
 def test_where_dense_is_faster_is_said():
@@ -80,4 +83,29 @@ def test_where_dense_is_faster_is_said():
         "real, one image: sparse is faster than dense below 35.4 % of the weights"
     )
     assert findings([made([4, 2, 1.5])])[0] == "real, one image: dense is faster in all rounds"
+    assert findings([made([0.9, 1.5])])[0] == "real, one image: neither sparse nor dense is faster throughout"
     assert findings([made([0.9, 0.5])])[0] == "real, one image: sparse is faster in all rounds"
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--figure", "card.foo"), "--figure: card.foo given; a name that ends in .png or .svg is needed"),
+        (("--card", "no/card.json"), "--card: no/card.json given; the folder no does not exist"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_before_anything_is_measured(quatnet, run, option, said):
+    assert quatnet.error(2, "bench", run, *option) == said
+
+
+def test_sixty_four_images_are_as_many_even_of_a_small_test_set(quatnet, run, monkeypatch):
+    sizes = set()
+    monkeypatch.setattr(
+        card,
+        "measure",
+        lambda calls, seconds: {name: Latency(len(np.atleast_2d(call())), 1.0) for name, call in calls.items()},
+    )
+    monkeypatch.setattr(card.native, "compiler", lambda: None)
+    for one in quatnet.json("bench", run, "--test-size", 10)["cards"][0]["rounds"]:
+        sizes |= {latency[batch]["p50"] for latency in one["latency"].values() for batch in latency}
+    assert sizes == {1, 64}

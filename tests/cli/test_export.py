@@ -1,8 +1,6 @@
 """`quatnet export`, and what reads its files again: `predict` and `train --ticket`."""
 
-import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -70,7 +68,7 @@ def test_a_seed_ticket_and_settings_do_not_go_together(quatnet, run):
     path = quatnet.json("export", run, "--format", "seed")["path"]
     assert "--ticket: --epochs given too" in quatnet.error(2, "train", "--ticket", path, "--epochs", 3)
     assert "--ticket: --arch given too" in quatnet.error(2, "train", "--ticket", path, "--arch", "lenet")
-    assert quatnet.error(2, "train") == "--arch or --ticket is needed"
+    assert quatnet.error(2, "train").startswith("'--arch' or '--ticket' is needed; architectures are lenet, ")
 
 
 def test_onnx_is_written(quatnet, run, tmp_path):
@@ -96,8 +94,9 @@ def test_the_c_program_has_the_accuracy_that_is_said(quatnet, run, tmp_path, val
     [
         (("--format", "c", "--values", "float16"), "values: 'float16' given; allowed are float32, int8"),
         (("--format", "onnx", "--values", "int8"), "--values: int8 given; --format onnx has float32 alone"),
-        (("--preprocessing",), "--preprocessing: --format ticket given; only onnx may go without"),
+        (("--preprocessing",), "--preprocessing: --format ticket given; only --format onnx has it"),
         (("--format", "c", "--name", "7up"), "name: '7up' given"),
+        (("--name", "digits"), "--name: --format ticket given; only --format c has it"),
         (("--round", 9), "--round: 9 given"),
     ],
 )
@@ -110,5 +109,18 @@ def test_what_does_not_go_together_is_refused_and_nothing_is_written(quatnet, ru
 def test_a_run_whose_optimizer_was_never_reset_has_no_seed_ticket(quatnet, tmp_path):
     pruned = quatnet.json("prune", *NETWORK, "--rounds", 1, "--protocol", "paper", "--stop-below", 0)["run"]
     assert "paper" in quatnet.error(2, "export", pruned, "--format", "seed")
-    assert json.loads((tmp_path / pruned / "config.json").read_text())["prune"]["protocol"] == "paper"
-    shutil.rmtree(pruned)
+
+
+def test_a_run_is_exported_from_within_its_folder(quatnet, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(run)
+    values = quatnet.json("export", ".", "--data-dir", "..")
+    assert values["path"] == str(tmp_path / f"{run}-round02.ticket")
+
+
+def test_images_that_bytes_cannot_hold_are_refused_for_c_alone(quatnet):
+    with np.load(DATA) as arrays:
+        scaled = {key: a / np.float32(100) - 1 if key.startswith("x") else a for key, a in arrays.items()}
+    np.savez("scaled.npz", **scaled)
+    run = quatnet.json("train", "--arch", "lenet-12", "--dataset", "scaled.npz", "--epochs", 1)["run"]
+    assert "C programs read bytes, for 0 to 1" in quatnet.error(2, "export", run, "--format", "c")
+    assert quatnet.json("export", run)["accuracy"] is not None

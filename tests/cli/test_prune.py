@@ -174,3 +174,9 @@ def test_a_goal_that_is_not_met_is_an_error_and_the_rounds_stay(quatnet, tmp_pat
 @pytest.mark.parametrize("size", ["16 parsecs", "-3", "kB"])
 def test_a_size_that_is_none_is_refused(quatnet, size):
     assert "a size like 900B, 16kB, 64KiB or 1MB is needed" in quatnet.error(2, "prune", f"--budget={size}")
+
+
+def test_values_without_a_budget_are_refused(quatnet):
+    assert quatnet.error(2, "prune", *NETWORK, "--values", "int8").startswith(
+        "--values: int8 given; only with --budget"
+    )

@@ -375,3 +375,10 @@ def test_a_string_literal_has_the_bytes_of_the_text(text):
     literal = string(text)
     assert not set(literal) & set("?*/_\n")
     assert re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), literal[1:-1].encode()) == text.encode()
+
+
+def test_rows_of_more_weights_than_16_bits_count_are_counted():
+    count, skip, weights = _sparse(np.ones((2, 70_000), np.float32))
+    assert count.tolist() == [70_000, 70_000]
+    assert (len(skip), weights.sum()) == (140_000, 140_000)
+    assert "uint32_t" in array("count", count.astype(np.min_scalar_type(70_000)))

@@ -219,9 +219,9 @@ def test_more_images_than_are_taken_at_a_time(monkeypatch):
 
 def test_wrong_arguments_are_named():
     model = made.model("lenet-12", quaternion=False)
-    with pytest.raises(UsageError, match=r"--layout: 'coo' given; allowed are auto, dense, packed, csr"):
+    with pytest.raises(UsageError, match=r"layout: 'coo' given; allowed are auto, dense, packed, csr"):
         compile(model, layout="coo")
-    with pytest.raises(UsageError, match="--batch: 0 given; 1 or more is needed"):
+    with pytest.raises(UsageError, match="batch: 0 given; 1 or more is needed"):
         compile(model, batch=0)
     compiled = compile(model, layout="dense")
     for call in (compiled.predict, compiled.logits):

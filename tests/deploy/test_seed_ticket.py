@@ -333,7 +333,7 @@ def test_the_defaults_that_a_seed_ticket_leaves_out_have_not_changed_since_versi
         assert (shared | own).items() <= asdict(TrainSettings.for_architecture(arch, True)).items()
     pruning = {
         "rounds": 20, "amount": 0.2, "criterion": "global", "protocol": "imp", "rewind_epoch": 0,
-        "fresh_optimizer": False, "stop_below": 30.0,
+        "unit": "weight", "fresh_optimizer": False, "stop_below": 30.0,
     }  # fmt: skip
     assert pruning.items() <= asdict(PruneSettings()).items()
 

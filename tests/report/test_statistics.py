@@ -227,7 +227,8 @@ def test_the_paired_t_test_and_its_interval_are_those_of_scipy(differences):
         assert ours == pytest.approx([*theirs.confidence_interval(0.95), theirs.pvalue], abs=1e-9)
 
 
-def test_two_pairs_have_no_t_test_and_differences_that_are_all_equal_have_no_doubt():
+def test_two_pairs_have_no_t_test_and_differences_that_are_all_equal_show_nothing():
     assert statistics.paired_t(np.array([[1.0], [2.0]])) is None
-    low, high, p = statistics.paired_t(np.array([[1.0, 0]] * 3))
-    assert (low.tolist(), high.tolist(), p.tolist()) == ([1, 0], [1, 0], [0, 1])
+    low, high, p = statistics.paired_t(np.array([[0.1, 0]] * 3))
+    assert np.isnan([low, high]).all()
+    assert p.tolist() == [1, 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from quatnet.deploy.c import source
 from quatnet.deploy.c.layouts import quantised
 from quatnet.deploy.c.notes import notes
 from quatnet.deploy.c.plan import Plan
-from quatnet.deploy.compile import Compiled
-from quatnet.deploy.layouts import products_of
-from quatnet.deploy.model import Description, Model
+from quatnet.deploy.compile import compile_dense
+from quatnet.deploy.model import Model
 from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import Step, products, steps_of
+from quatnet.deploy.steps import steps_of
 from quatnet.errors import UsageError
 from quatnet.files import write_bytes
 
@@ -74,7 +72,7 @@ def write_c(
     inputs = normalize(test_images, description.mean, description.std)
     if values == "int8":
         steps = quantised(steps)
-        logits = _compiled(description, steps).logits(inputs)
+        logits = compile_dense(description, steps).logits(inputs)
     else:
         logits = model.network.predict(inputs)
     plan = Plan(steps, black.ravel(), int8=values == "int8")
@@ -101,7 +99,8 @@ def accuracy(model: Model, values: str, images: np.ndarray, labels: np.ndarray) 
     _check_values(values)
     if values == "float32":
         return model.accuracy(images, labels)
-    classes = _compiled(model.description, quantised(shrink(steps_of(model.network)))).predict(images).argmax(axis=1)
+    steps = quantised(shrink(steps_of(model.network)))
+    classes = compile_dense(model.description, steps).predict(images).argmax(axis=1)
     return 100 * float((classes == labels).mean())
 
 
@@ -114,12 +113,6 @@ def renamed(text: str, name: str) -> str:
     """Return the text with all names of the network in C, and those of its files, beginning with `name`."""
     text = re.sub(r"\bnetwork(?=_|\.[ch]\b)", name, text)
     return re.sub(r"(\b|(?<=-D))NETWORK(?=_)", name.upper(), text)
-
-
-def _compiled(description: Description, steps: Iterable[Step]) -> Compiled:
-    """Return steps as functions in NumPy, all weights stored."""
-    steps = tuple(steps)
-    return Compiled(description, steps, {step.name: products_of(step)[0] for step in products(steps)})
 
 
 def _check_values(values: str) -> None:

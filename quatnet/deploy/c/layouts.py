@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quatnet.deploy.steps import Conv, Dense, Residual, Step
+from quatnet.deploy.values import quantise
 
 WHOLE_FROM = {"dense": 0.25, "quaternion dense": 0.5}
 """The density from which all weights of a layer are stored: where that is faster, on an x86-64 with SSE2.
@@ -35,7 +36,7 @@ class Packed:
     step : the layer.
     kind : dense or convolution, with `quaternion` in front.
     inputs, outputs : how many there are, of a convolution channels; quaternions count as one.
-    count, skip : per row and per weight, uint16 and uint8, or None if all weights are stored.
+    count, skip : per row, int64 (in C as wide as the largest needs), and per weight, uint8; None if all are stored.
     weight : float32 or int8.
     scale, bias : per output, float32; quaternions have their four components side by side. A scale of 1 is None.
     """
@@ -115,9 +116,8 @@ def quantised(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 def _rounded(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return int8 numbers and a float32 factor per output, for (..., out): their product is next to the weight."""
-    grid = np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / np.float32(127)
-    grid = np.where(grid > 0, grid, 1).astype(np.float32)
-    return np.rint(weight / grid).astype(np.int8), grid
+    scale, steps = quantise(weight, axis=tuple(range(weight.ndim - 1)))
+    return steps, scale
 
 
 def _sparse(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,4 +130,4 @@ def _sparse(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     skips, weights = np.full(size, 255, np.uint8), np.zeros(size, rows.dtype)
     skips[stored - 1], weights[stored - 1] = skip - 255 * fillers, rows[row, column]
     count = np.bincount(row, fillers + 1, minlength=len(rows))
-    return count.astype(np.uint16), skips, weights
+    return count.astype(np.int64), skips, weights

@@ -82,7 +82,7 @@ def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
     """Return the source without its head and the self-test, and the bytes of the constants by layer; '' is the rest."""
     weight = "int8_t" if plan.layers[0].packed.weight.dtype == np.int8 else "float"
     largest = max((int(layer.packed.count.max()) for layer in plan.layers if layer.packed.count is not None), default=0)
-    count = np.dtype(np.uint8 if largest < 256 else np.uint16)
+    count = np.min_scalar_type(largest)
     called = [call.kernel for call in plan.calls]
     needed = {file for kernel in called for file in (*KERNELS[kernel], kernel)}
 
