@@ -180,8 +180,8 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
     dense, result = trials[0], met.result
     output.say(f"round {result.round} has {' and '.join(wanted)}: {met.bytes:,} bytes, {result.accuracy:.2f} %")
     output.say(
-        f"it cost {dense.result.accuracy - result.accuracy:.2f} points: the dense network has {dense.bytes:,} bytes"
-        f" and {dense.result.accuracy:.2f} %"
+        f"the dense network has {dense.bytes:,} bytes and {dense.result.accuracy:.2f} %:"
+        f" {result.accuracy - dense.result.accuracy:+.2f} points"
     )
     values = "" if goal.values == "float32" else f" --values {goal.values}"
     output.say(f"to write it: quatnet export {lab.run.path} --round {result.round}{values}")
