@@ -82,6 +82,10 @@ def export(
     result = finished_round(opened, round_)
     folder = run.resolve() if run.name in ("", "..") else run
     path = output or folder.with_name(f"{folder.name}-round{result.round:02d}{SUFFIXES[format_]}")
+    if not path.parent.is_dir() or (path.exists() and not (path.is_dir() if format_ == "c" else path.is_file())):
+        what = "is there and no folder" if format_ == "c" else "is no file"
+        reason = what if path.exists() else f"is in {path.parent}, which is no folder"
+        raise UsageError(f"--output: {path} given, which {reason}")
     screen.say(f"{opened.train_settings.arch}, {opened.train_settings.algebra}, round {result.round}")
     if format_ == "seed":
         size = seed_ticket.write_seed_ticket(path, opened, result.round)

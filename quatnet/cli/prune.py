@@ -172,10 +172,12 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
     wanted = [f"a ticket of at most {goal.budget:,} bytes"] if goal.budget is not None else []
     wanted += [f"at least {goal.accuracy:g} % accuracy"] if goal.accuracy is not None else []
     if met is None:
-        last = trials[-1]
+        smallest = min(trials, key=lambda trial: trial.bytes)
+        best = max(trials, key=lambda trial: trial.result.accuracy)
         raise RunError(
-            f"{lab.run.path}: no round has {' and '.join(wanted)}; the last, {last.result.round}, has"
-            f" {last.bytes:,} bytes and {last.result.accuracy:.2f} %"
+            f"{lab.run.path}: none of the rounds 0 to {trials[-1].result.round} has {' and '.join(wanted)};"
+            f" the smallest has {smallest.bytes:,} bytes and {smallest.result.accuracy:.2f} %,"
+            f" the best {best.bytes:,} bytes and {best.result.accuracy:.2f} %"
         )
     dense, result = trials[0], met.result
     output.say(f"round {result.round} has {' and '.join(wanted)}: {met.bytes:,} bytes, {result.accuracy:.2f} %")

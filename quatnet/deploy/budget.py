@@ -99,10 +99,15 @@ def prune_until(
             break
         trials.append(_trial(lab, rounds, goal))
         tried(trials[-1])
-        if goal.is_decided(trials):
+        if goal.is_decided(trials) or _removed_nothing(trials):
             break
     met = [trial for trial in trials if goal.is_met(trial)]
     return trials, min(met, key=lambda trial: trial.bytes, default=None)
+
+
+def _removed_nothing(trials: list[Trial]) -> bool:
+    """Say whether the last round has the weights of the one before: no channel can go any more."""
+    return len(trials) > 1 and trials[-1].result.kept_weights == trials[-2].result.kept_weights
 
 
 def _trial(lab: Lab, round: int, goal: Goal) -> Trial:

@@ -124,3 +124,11 @@ def test_images_that_bytes_cannot_hold_are_refused_for_c_alone(quatnet):
     run = quatnet.json("train", "--arch", "lenet-12", "--dataset", "scaled.npz", "--epochs", 1)["run"]
     assert "C programs read bytes, for 0 to 1" in quatnet.error(2, "export", run, "--format", "c")
     assert quatnet.json("export", run)["accuracy"] is not None
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [("runs", "is no file"), ("no/a.ticket", "is in no, which is no folder"), ("/dev/null", "is no file")],
+)
+def test_a_file_that_cannot_be_written_is_refused(quatnet, run, output, reason):
+    assert quatnet.error(2, "export", run, "--output", output) == f"--output: {output} given, which {reason}"

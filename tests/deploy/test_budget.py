@@ -84,6 +84,14 @@ def test_both_goals_must_be_met():
     assert goal.is_decided([trial(50, 100)])
 
 
+def test_when_no_channel_can_go_any_more_it_ends(lab):
+    trials, met = prune_until(lab, small.prune_settings(rounds=30, unit="channel", amount=0.5), Goal(budget=120))
+    assert met is None
+    kept = [t.result.kept_weights for t in trials]
+    assert kept[-1] == kept[-2] < kept[-3]
+    assert len(kept) < 10
+
+
 def test_a_budget_below_the_biases_is_refused_before_any_training(lab):
     with pytest.raises(UsageError, match=r"--budget: 50 bytes given; without any weights the ticket has \d+ already"):
         prune_until(lab, small.prune_settings(), Goal(budget=50))
