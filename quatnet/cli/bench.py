@@ -11,6 +11,7 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Output, share
 from quatnet.deploy.card import BATCHES, COMPILED, DENSE, NUMPY, ONNX, SPARSE, C, Card, RoundCard, card
+from quatnet.deploy.layouts import LAYOUTS
 from quatnet.environment import describe
 from quatnet.errors import UsageError
 from quatnet.experiment import data_of
@@ -18,7 +19,7 @@ from quatnet.files import write_json
 from quatnet.report.sizes import save_picture
 from quatnet.runs import Run
 
-SIZES = ("ticket float32", "ticket int8", "seed", "C float32", "C int8")
+SIZES = ("ticket float32", "ticket int8", "seed", "C float32", "C int8", "ONNX")
 
 
 @click.command()
@@ -32,6 +33,13 @@ SIZES = ("ticket float32", "ticket int8", "seed", "C float32", "C int8")
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), default=0.2, show_default=True, help="For each latency."
 )
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", *LAYOUTS]),
+    default="auto",
+    show_default=True,
+    help="Of the layers of the compiled network; auto: what is fastest.",
+)
 @options.data_dir_option
 @options.json_option
 @options.quiet_option
@@ -42,6 +50,7 @@ def bench(
     file: Path | None,
     test_size: int | None,
     seconds: float,
+    layout: str,
     data_dir: Path,
     as_json: bool,
     quiet: bool,
@@ -63,7 +72,15 @@ def bench(
     for one in runs:
         dataset = data_of(one, data_dir=data_dir).dataset.subset(None, test_size, one.train_settings.seed)
         output.say(f"{one.path}: {len(one.results())} rounds")
-        cards.append(card(one, dataset, seconds=seconds, finished=lambda r: output.say(f"round {r.result.round} done")))
+        cards.append(
+            card(
+                one,
+                dataset,
+                layout=layout,
+                seconds=seconds,
+                finished=lambda r: output.say(f"round {r.result.round} done"),
+            )
+        )
     output.say()
     _show_bytes(output, cards)
     for batch in BATCHES:

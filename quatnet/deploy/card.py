@@ -45,8 +45,8 @@ class RoundCard:
     Attributes
     ----------
     result : the round: weights left, accuracy.
-    bytes : `ticket float32`, `ticket float16`, `ticket int8`, `seed` (where there can be one), and the constants of the
-        programs `C float32` and `C int8`.
+    bytes : `ticket float32`, `ticket float16`, `ticket int8`, `seed` (where there can be one), `ONNX` (with the
+        package onnx), and the constants of the programs `C float32` and `C int8`.
     bound : bytes of the values left as float32, and of the masks' entropy.
     accuracy_int8 : in percent, of the int8 ticket.
     multiply_adds : of the weights left.
@@ -104,17 +104,23 @@ def multiply_adds(steps: Iterable[Step], *, dense: bool = False) -> int:
 
 
 def card(
-    run: Run, dataset: Dataset, *, seconds: float = 0.2, finished: Callable[[RoundCard], None] = lambda card: None
+    run: Run,
+    dataset: Dataset,
+    *,
+    layout: str = "auto",
+    seconds: float = 0.2,
+    finished: Callable[[RoundCard], None] = lambda card: None,
 ) -> Card:
     """Return the card of all finished rounds of a run, with single images of the test set of `dataset`.
 
-    `seconds` is the time for each latency; `finished` follows the rounds.
+    `layout` is that of the compiled network (quatnet/deploy/compile.py), `seconds` the time for each latency;
+    `finished` follows the rounds.
     """
     results = run.results()
     dense = Model.of(run, results[0].round)
     rounds = []
     for result in results:
-        rounds.append(_round(run, result, dataset, seconds))
+        rounds.append(_round(run, result, dataset, layout, seconds))
         finished(rounds[-1])
     return Card(
         run=run.path.name,
@@ -128,18 +134,20 @@ def card(
     )
 
 
-def _round(run: Run, result: RoundResult, dataset: Dataset, seconds: float) -> RoundCard:
+def _round(run: Run, result: RoundResult, dataset: Dataset, layout: str, seconds: float) -> RoundCard:
     model = Model.of(run, result.round)
     images = as_bytes(np.resize(dataset.x_test, (max(BATCHES), *dataset.x_test.shape[1:])))
     sizes = {f"ticket {values}": ticket.size(model, values) for values in VALUES}
     with suppress(UsageError):  # of a round that began with what others had left
         sizes["seed"] = len(seed_ticket.encode(run, result.round))
+    with suppress(UsageError):  # without the package onnx
+        sizes["ONNX"] = len(to_onnx(model).SerializeToString())
     with TemporaryDirectory() as folder:
         float32, int8 = (
             write_c(Path(folder) / values, model, values=values, accuracy=result.accuracy, test_images=images[:1])
             for values in ("float32", "int8")
         )
-        latency, layouts = _latencies(model, float32, images, seconds)
+        latency, layouts = _latencies(model, float32, images, layout, seconds)
     return RoundCard(
         result=result,
         bytes={**sizes, "C float32": float32.flash, "C int8": int8.flash},
@@ -153,7 +161,7 @@ def _round(run: Run, result: RoundResult, dataset: Dataset, seconds: float) -> R
 
 
 def _latencies(
-    model: Model, files: CFiles, images: np.ndarray, seconds: float
+    model: Model, files: CFiles, images: np.ndarray, layout: str, seconds: float
 ) -> tuple[dict[str, dict[int, Latency]], dict[str, str]]:
     """Return the latencies, and the layouts of the network compiled for single images."""
     description = model.description
@@ -171,7 +179,7 @@ def _latencies(
         None if native.compiler() is None else native.build(files.source, files.name, len(description.class_names))
     )
     latency: dict[str, dict[int, Latency]] = {}
-    compiled = {batch: compile(model, batch=batch) for batch in BATCHES}
+    compiled = {batch: compile(model, layout=layout, batch=batch) for batch in BATCHES}
     for batch in BATCHES:
         part = inputs[:batch]
         calls: dict[str, Callable[[], object]] = {

@@ -54,6 +54,11 @@ def test_it_is_shown_as_tables_and_sentences(quatnet, run, other):
     assert "a quarter of the real layers' weights, and the same products" in text
 
 
+def test_a_layout_that_is_asked_for_is_that_of_all_layers(quatnet, run):
+    (card,) = quatnet.json("bench", run, *FAST, "--layout", "csr")["cards"]
+    assert [set(one["layouts"].values()) for one in card["rounds"]] == [{"csr"}] * 3
+
+
 def test_runs_that_cannot_be_compared_are_refused(quatnet, run):
     conv = quatnet.json("train", "--arch", "lenet", *NETWORK[2:])["run"]
     assert "is of another network or data set" in quatnet.error(2, "bench", run, "--against", conv, *FAST)
