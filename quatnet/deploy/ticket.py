@@ -14,7 +14,7 @@ import numpy as np
 
 from quatnet.deploy import positions
 from quatnet.deploy.model import Description, Model
-from quatnet.deploy.values import BYTES, HIGHEST, VALUES, Reader, encode_weights, read_weights, varint
+from quatnet.deploy.values import BYTES, HIGHEST, VALUES, Reader, check, encode_weights, read_weights, varint
 from quatnet.errors import RunError, UsageError
 from quatnet.files import write_bytes
 from quatnet.nn.architectures import architecture
@@ -77,7 +77,7 @@ def entropy_bound(model: Model, values: str = "float32") -> float:
 
     4, 2 or 1 bytes for each weight left, 4 for each other value, and n H(density) / 8 for each mask.
     """
-    _check_values(values)
+    check(values)
     parameters, statistics = model.network.parameters, model.network.statistics
     others = parameters.size - int(parameters.prunable.sum()) + statistics.size
     bits = sum(positions.entropy(p.mask) for p in parameters.values() if p.prunable)
@@ -86,7 +86,7 @@ def entropy_bound(model: Model, values: str = "float32") -> float:
 
 def encode(model: Model, values: str = "float32") -> bytes:
     """Return the content of a ticket; errors as `write_ticket`."""
-    _check_values(values)
+    check(values)
     network = model.network
     if not np.isfinite(network.flat().astype(np.float32)).all():
         raise UsageError("the network has a value that is not a finite float32")
@@ -183,11 +183,6 @@ def real_weights(arch: str, width: float, input_shape: tuple[int, int, int], cla
         weights += inputs * outputs
         inputs = outputs
     return weights
-
-
-def _check_values(values: str) -> None:
-    if values not in VALUES:
-        raise UsageError(f"values: {values!r} given; allowed are {', '.join(VALUES)}")
 
 
 def _encode_description(d: Description, values: str) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from quatnet.errors import UsageError
+
 VALUES = ("float32", "float16", "int8")
 """How the weights left are stored: 4, 2 or 1 bytes each. The order is part of the file format."""
 
@@ -13,6 +15,12 @@ STEPS = 127
 
 HIGHEST = 2**64 - 1
 """The largest whole number that a file holds."""
+
+
+def check(values: str, allowed: tuple[str, ...] = VALUES) -> None:
+    """Raise a UsageError for a precision that is not one of those allowed."""
+    if values not in allowed:
+        raise UsageError(f"values: {values!r} given; allowed are {', '.join(allowed)}")
 
 
 class Reader:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from quatnet.report import paper, statistics
-from quatnet.report.figures import BEHIND, COLOURS
+from quatnet.report.figures import BEHIND, COLOURS, blank
 from quatnet.runs import Run
 from quatnet.training import Phase
 
@@ -38,14 +38,11 @@ def ours(runs: Sequence[Run], value: str) -> EpochCurve:
 
 def save_epochs(path: Path, curves: Mapping[str, EpochCurve], figure: str, value: str, title: str) -> bool:
     """Draw the curves by algebra with the paper's behind them, where it has them. False without matplotlib."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
+    drawing = blank()
+    if drawing is None:
         return False
-    drawing = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(drawing)
+    from matplotlib.ticker import MaxNLocator
+
     axes = drawing.add_subplot()
     for algebra, theirs in paper.epochs(figure).items():
         axes.errorbar(*theirs, color=COLOURS[algebra], label=f"{algebra}, Figure {figure}", **BEHIND)

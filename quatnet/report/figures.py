@@ -80,22 +80,30 @@ def _of_section(section: Section) -> list[Series]:
 
 def save_panels(path: Path, panels: Sequence[tuple[str, Sequence[Series]]], columns: int = 2) -> bool:
     """Draw several pictures side by side, each with its title. Returns False where matplotlib is not installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(columns, rows)
+    if figure is None:
+        return False
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axes, (title, series) in zip(grid, panels, strict=False):
         _draw(axes, title, series)
     for axes in grid[len(panels) :]:
         axes.remove()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150 if columns < 3 else 90)
     return True
+
+
+def blank(columns: int = 1, rows: int = 1) -> Any:
+    """Return an empty matplotlib figure for so many panels; None where matplotlib is not installed."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    figure = Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def _draw(axes: Any, title: str, series: Sequence[Series]) -> None:

@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quatnet.deploy.card import Card
-from quatnet.report.figures import COLOURS
+from quatnet.report.figures import COLOURS, blank
 
 
 def save_picture(path: Path, cards: Sequence[Card]) -> bool:
     """Draw a PNG or SVG file: solid lines for float32 tickets, dashed ones for int8. False without matplotlib."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import FuncFormatter, NullLocator
-    except ImportError:
+    figure = blank()
+    if figure is None:
         return False
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
     axes = figure.subplots()
     for card in cards:
         for values, style, marker in (("float32", "-", "o"), ("int8", "--", "s")):

@@ -66,8 +66,8 @@ def test_without_a_budget_the_smallest_accurate_round_is_taken(lab):
 
 def test_an_accuracy_that_no_round_has_ends_after_two(lab):
     trials, met = prune_until(lab, small.prune_settings(rounds=30), Goal(accuracy=100))
-    assert met is None or met.result.accuracy == 100
-    assert trials[-1].result.accuracy < 100
+    assert met is None
+    assert max(t.result.accuracy for t in trials) < 100
     assert len(trials) < 30
 
 

@@ -2,8 +2,6 @@
 
 import time
 
-import pytest
-
 from quatnet.deploy import latency
 
 
@@ -22,12 +20,16 @@ def test_functions_are_called_in_turn_and_the_slower_one_takes_longer(monkeypatc
     assert len(turns) >= 6
 
 
-def test_quantiles_are_those_of_single_calls(monkeypatch):
-    clock = iter([0.0, *[k * 1e-6 for k in range(1, 101)], 1.0, 2.0])
-    monkeypatch.setattr(latency.time, "perf_counter", lambda: next(clock))
-    samples = []
-    latency._turn(lambda: None, samples)
-    assert samples[:100] == pytest.approx([1e-6] * 100)
+def test_quantiles_are_those_of_single_calls_and_the_first_of_a_turn_is_not_counted(monkeypatch):
+    now = [0.0]
+    durations = iter([9.0, 9.0, *[1e-3] * 90, *[5e-3] * 10])  # a call before all turns, and the first of the only turn
+
+    def function():
+        now[0] += next(durations, 0.2)
+
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(latency, "BURST_SECONDS", 0.1399)
+    assert latency.measure({"f": function}, 0.1)["f"] == latency.Latency(1000.0, 5000.0)
 
 
 def test_nothing_to_measure_is_nothing():

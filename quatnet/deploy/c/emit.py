@@ -17,6 +17,7 @@ from quatnet.deploy.compile import compile_dense
 from quatnet.deploy.model import Model
 from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import steps_of
+from quatnet.deploy.values import check
 from quatnet.errors import UsageError
 from quatnet.files import write_bytes
 
@@ -96,7 +97,7 @@ def accuracy(model: Model, values: str, images: np.ndarray, labels: np.ndarray) 
 
     It is measured in NumPy. A UsageError for other `values` than those of `write_c`.
     """
-    _check_values(values)
+    check(values, VALUES)
     if values == "float32":
         return model.accuracy(images, labels)
     steps = quantised(shrink(steps_of(model.network)))
@@ -115,15 +116,10 @@ def renamed(text: str, name: str) -> str:
     return re.sub(r"(\b|(?<=-D))NETWORK(?=_)", name.upper(), text)
 
 
-def _check_values(values: str) -> None:
-    if values not in VALUES:
-        raise UsageError(f"values: {values!r} given; allowed are {', '.join(VALUES)}")
-
-
 def _check(model: Model, name: str, values: str, images: np.ndarray) -> None:
     if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]*", name):
         raise UsageError(f"name: {name!r} given; a letter, then letters, digits or _ are allowed")
-    _check_values(values)
+    check(values, VALUES)
     shape = model.description.input_shape
     if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
         n_h_w_c = ", ".join(map(str, shape))
