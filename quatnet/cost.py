@@ -30,7 +30,7 @@ DENSE = Position(Phase.ROUNDS, 0)
 
 @dataclass(frozen=True)
 class Cost:
-    """The epochs of a run, the steps of one, and the seconds that this machine needs for an epoch."""
+    """The epochs of a run, the steps of one, and the seconds that this machine needs for an epoch, on average."""
 
     epochs: int
     steps: int
@@ -60,7 +60,8 @@ def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset,
     with network.limit_blas():
         step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
         image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
-    epoch = steps * step + (len(whole.dataset.y_test) + held_out) * image
+    tests = math.ceil(train.epochs / train.test_every) / train.epochs
+    epoch = steps * step + (tests * len(whole.dataset.y_test) + held_out) * image
     return Cost(train.epochs * trainings(prune), steps, epoch)
 
 

@@ -7,6 +7,7 @@ biased.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,6 +55,21 @@ class Preset:
     def name(self) -> str:
         """What it is called in text."""
         return f"Figure {self.figure}" if self.figure[0].isdigit() and "-" not in self.figure else self.figure
+
+    def only(self, names: Sequence[str]) -> Preset:
+        """Return the ablations whose labels contain one of `names`, with the two unchanged networks before them.
+
+        Raises UsageError for a figure of the paper, and for a name that no ablation has.
+        """
+        unchanged, ablations = self.variants[:2], self.variants[2:]
+        if not ablations:
+            raise UsageError(f"--only: {self.name} is no ablation, it has the two networks of the paper")
+        for name in names:
+            if not any(name in variant.label for variant in ablations):
+                allowed = dict.fromkeys(variant.label.partition(", ")[2] for variant in ablations)
+                raise UsageError(f"--only: {name!r} given; a part of one of these is needed: {'; '.join(allowed)}")
+        kept = (variant for variant in ablations if any(name in variant.label for name in names))
+        return replace(self, variants=(*unchanged, *kept))
 
     def jobs(self, seeds: int, scale: str, training: dict[str, Any], pruning: dict[str, Any]) -> list[Job]:
         """Return a job per variant and seed, with given settings on top.

@@ -44,6 +44,7 @@ class TrainSettings:
     schedule, step_epochs, step_factor : `step` multiplies the rate by step_factor every step_epochs epochs.
     validation_size, patience : images held out of the training set, and early stopping when the loss on them has not
         fallen for `patience` epochs (0: never); the epoch with the lowest is then the one reported.
+    test_every : classify the test images after every so many epochs; after an epoch that may be reported always.
     """
 
     arch: str
@@ -69,6 +70,7 @@ class TrainSettings:
     step_factor: float = 0.1
     validation_size: int = 0
     patience: int = 0
+    test_every: int = 1
 
     def __post_init__(self) -> None:
         architecture(self.arch)
@@ -78,7 +80,7 @@ class TrainSettings:
         _choice("dtype", self.dtype, DTYPES)
         _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("schedule", self.schedule, SCHEDULES)
-        for name in ("epochs", "batch_size", "step_epochs", "train_size", "test_size"):
+        for name in ("epochs", "batch_size", "step_epochs", "train_size", "test_size", "test_every"):
             _range(name, getattr(self, name), 1)
         for name in ("seed", "validation_size", "patience", "weight_decay"):
             _range(name, getattr(self, name), 0)

@@ -1,4 +1,4 @@
-"""Training as in section 4 of the paper: epochs of shuffled batches, an evaluation after each, the last one reported.
+"""Training as in section 4 of the paper: epochs of shuffled batches, a test after each, the last one reported.
 
 With a validation set and a patience, training stops early instead, and the epoch of lowest validation loss is the one
 reported (section 5.1).
@@ -63,14 +63,24 @@ class Position:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave: mean losses and test accuracy in percent; validation loss only with a validation set."""
+    """What one epoch gave: mean losses and test accuracy in percent.
+
+    Test loss and accuracy are None after an epoch without a test (`test_every`), the validation loss without a
+    validation set.
+    """
 
     epoch: int
     loss: float
-    test_loss: float
-    accuracy: float
+    test_loss: float | None
+    accuracy: float | None
     seconds: float
     validation_loss: float | None = None
+
+    def tested(self) -> tuple[float, float]:
+        """Return test loss and accuracy. Raises ValueError after an epoch without a test."""
+        if self.test_loss is None or self.accuracy is None:
+            raise ValueError(f"epoch {self.epoch} was not tested")
+        return self.test_loss, self.accuracy
 
 
 @dataclass(frozen=True)
@@ -261,18 +271,18 @@ def _evaluated(
 ) -> Progress:
     """Return the progress after one more epoch of training with mean loss `loss`."""
     dataset, epoch = data.dataset, progress.epochs + 1
-    test_loss, accuracy = evaluate(network, dataset, dataset.x_test, dataset.y_test)
-    _check_finite("test", test_loss, epoch, settings, position)
-    validation_loss = None
+    validation_loss = test_loss = accuracy = None
     if data.x_validation is not None and data.y_validation is not None:
         validation_loss, _ = evaluate(network, dataset, data.x_validation, data.y_validation)
         _check_finite("validation", validation_loss, epoch, settings, position)
+    is_best = settings.patience > 0 and _improves(validation_loss, progress.best)
+    if is_best or epoch == settings.epochs or epoch % settings.test_every == 0:
+        test_loss, accuracy = evaluate(network, dataset, dataset.x_test, dataset.y_test)
+        _check_finite("test", test_loss, epoch, settings, position)
     seconds = time.perf_counter() - started
     last = EpochResult(epoch, loss, test_loss, accuracy, seconds, validation_loss)
     progress = replace(progress, epochs=epoch, last=last)
-    if settings.patience and _improves(last, progress.best):
-        return replace(progress, best=last, best_value=network.flat())
-    return progress
+    return replace(progress, best=last, best_value=network.flat()) if is_best else progress
 
 
 def _check_finite(kind: str, loss: float, epoch: int, settings: TrainSettings, position: Position) -> None:
@@ -284,10 +294,10 @@ def _check_finite(kind: str, loss: float, epoch: int, settings: TrainSettings, p
         )
 
 
-def _improves(last: EpochResult, best: EpochResult | None) -> bool:
-    if best is None or best.validation_loss is None or last.validation_loss is None:
+def _improves(validation_loss: float | None, best: EpochResult | None) -> bool:
+    if best is None or best.validation_loss is None or validation_loss is None:
         return best is None
-    return last.validation_loss < best.validation_loss
+    return validation_loss < best.validation_loss
 
 
 def _out_of_patience(progress: Progress, settings: TrainSettings) -> bool:

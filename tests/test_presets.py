@@ -104,6 +104,21 @@ def test_a_setting_in_which_the_networks_are_to_differ_cannot_be_given():
         jobs_of("ablations-lenet-12", pruning={"protocol": "paper"})
 
 
+def test_some_ablations_come_with_the_two_unchanged_networks():
+    few = PRESETS["ablations-conv-2"].only(["shuffled", "matched"])
+    labels = [variant.label for variant in few.variants]
+    matched = ["real, matched initialisation", "quaternion, matched initialisation"]
+    assert labels == ["real", "quaternion", *matched, "quaternion, shuffled signs"]
+    assert few.jobs(1, "full", {}, {}) == [*jobs_of("ablations-conv-2")[:4], jobs_of("ablations-conv-2")[7]]
+
+
+def test_a_name_that_no_ablation_has_is_an_error_with_all_that_there_are():
+    with pytest.raises(UsageError, match="--only: 'algebra' given; a part of one of these is needed: matched initial"):
+        PRESETS["ablations-conv-2"].only(["matched", "algebra"])
+    with pytest.raises(UsageError, match="--only: Figure 5b is no ablation"):
+        PRESETS["5b"].only(["real"])
+
+
 @pytest.mark.parametrize(
     ("scale", "training"), [("full", {}), ("half", {}), ("tenth", {}), ("full", {"train_size": 600})]
 )

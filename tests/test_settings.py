@@ -22,7 +22,7 @@ TABLE_1 = {
 NORMALISED = ("resnet-20", "resnet-18", "vgg-16")
 OUT_OF_RANGE = [
     *[(name, value, "1 or more") for name in ("epochs", "batch_size", "step_epochs") for value in (0, -3)],
-    *[(name, 0, "1 or more") for name in ("train_size", "test_size")],
+    *[(name, 0, "1 or more") for name in ("train_size", "test_size", "test_every")],
     *[(name, -1, "0 or more") for name in ("seed", "validation_size", "patience")],
     *[("weight_decay", value, "0 or more") for value in (-1e-4, float("nan"), float("inf"))],
     *[("width", value, "more than 0") for value in (0, -1, float("nan"), float("inf"))],

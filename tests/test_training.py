@@ -299,6 +299,17 @@ def test_without_validation_images_there_is_no_validation_loss(dataset):
     assert Bench(dataset).train().validation_loss is None
 
 
+def test_only_every_nth_epoch_and_the_last_are_tested_and_the_weights_are_the_same(dataset):
+    often, seldom = Bench(dataset, epochs=5), Bench(dataset, epochs=5, test_every=2)
+    expected, found = often.train(), seldom.train()
+    assert [progress.last.accuracy is not None for progress in seldom.progresses] == [False, True, False, True, True]
+    assert [progress.last.test_loss is not None for progress in seldom.progresses] == [False, True, False, True, True]
+    assert replace(found, seconds=0) == replace(expected, seconds=0)
+    np.testing.assert_array_equal(seldom.network.parameters.value, often.network.parameters.value)
+    with pytest.raises(ValueError, match="epoch 3 was not tested"):
+        seldom.progresses[2].last.tested()
+
+
 def test_a_training_goes_on_from_where_it_stood(dataset):
     through, halted = Bench(dataset, epochs=4), Bench(dataset, epochs=2)
     expected = through.train()
@@ -344,6 +355,14 @@ def test_training_stops_when_the_validation_loss_has_not_fallen_for_the_patience
     result = bench.train()
     assert len(bench.progresses) == stopped
     assert (result.epoch, result.accuracy, result.validation_loss) == (best, 10 * best, validation[best - 1])
+
+
+def test_an_epoch_that_may_be_reported_is_tested(dataset, script_losses):
+    bench = Bench(dataset, epochs=6, validation_size=9, patience=2, test_every=10)
+    script_losses(bench.data, test=[5, 4], validation=[3, 2, 2.5, 2.5])
+    result = bench.train()
+    assert [progress.last.accuracy for progress in bench.progresses] == [50, 40, None, None]
+    assert (result.epoch, result.accuracy) == (2, 40)
 
 
 def test_the_weights_of_the_best_epoch_are_restored(dataset, script_losses):

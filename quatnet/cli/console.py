@@ -123,7 +123,9 @@ class Follower:
             return
         self._epochs_done = progress.epochs
         name = self._name(position)
-        status = f"loss {last.loss:.4f}  accuracy {last.accuracy:.2f} %"
+        status = f"loss {last.loss:.4f}"
+        if last.accuracy is not None:
+            status += f"  accuracy {last.accuracy:.2f} %"
         if self._shows_bar:
             if self._task is None:
                 self._task = self._bar.add_task(name, total=self._epochs, status=status)

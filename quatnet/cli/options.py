@@ -90,6 +90,9 @@ sweep_options = _apply(
     ]
 )
 
+test_every_option = click.option(
+    "--test-every", type=int, help="Test after every N-th epoch, and after the last.  [default: 1]"
+)
 training_options = _apply(
     [
         click.option("--quaternion/--real", default=None, help="Algebra of all layers but the last.  [default: real]"),
@@ -129,6 +132,7 @@ training_options = _apply(
         click.option(
             "--patience", type=int, help="Stop after N epochs without a lower validation loss.  [default: never]"
         ),
+        test_every_option,
         click.option("--dtype", type=click.Choice(DTYPES), help="Of all numbers.  [default: float32]"),
     ]
 )

@@ -43,7 +43,11 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.option("--dataset", help="Another data set: a name or a path.  [default: the paper's]")
 @click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]")
 @click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]")
+@options.test_every_option
 @options.sweep_options
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Of ablations: just this one, and the unchanged networks; repeatable."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @options.data_dir_option
 @options.runs_dir_option
@@ -61,6 +65,7 @@ def reproduce(
     threads: int,
     workers: int | None,
     scheduler: str | None,
+    only: tuple[str, ...],
     dry_run: bool,
     data_dir: Path,
     runs_dir: Path,
@@ -82,6 +87,8 @@ def reproduce(
     output = Output(as_json=as_json, quiet=quiet)
     figure = ALIASES.get(figure, figure)
     preset, chosen = PRESETS[figure], options.given(given)
+    if only:
+        preset = preset.only(only)
     pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)
     compute = Compute(device, conv, threads)

@@ -93,9 +93,8 @@ class Lab:
         )
         parameters = self.network.parameters
         masks = Masks.of(parameters)
-        result = RoundResult(
-            round, self.weights_left(), masks.count(), epoch.accuracy, epoch.epoch, epoch.loss, epoch.test_loss
-        )
+        test_loss, accuracy = epoch.tested()
+        result = RoundResult(round, self.weights_left(), masks.count(), accuracy, epoch.epoch, epoch.loss, test_loss)
         self.run.save_round(position, self.network.values(), masks, result)
         self.listener.finished(position, result)
 

@@ -18,7 +18,7 @@ VALUES = {"accuracy": "test accuracy, %", "loss": "test loss"}
 
 @dataclass(frozen=True)
 class EpochCurve:
-    """Epochs from 1, the mean over the seeds, and the sample deviation (None with one seed)."""
+    """Epochs counted from 1, the mean over the seeds, and the sample deviation (None with one seed)."""
 
     epochs: np.ndarray
     mean: np.ndarray
@@ -26,14 +26,23 @@ class EpochCurve:
 
 
 def ours(runs: Sequence[Run], value: str) -> EpochCurve:
-    """Return the mean curve of the dense training of runs; `value` is accuracy or loss, on the test images."""
+    """Return the mean curve of the dense training of runs over the epochs after which all of them were tested.
+
+    `value` is accuracy or loss, on the test images.
+    """
     key = "accuracy" if value == "accuracy" else "test_loss"
+    dense = (Phase.ROUNDS.folder, 0)
     trials = [
-        [line[key] for line in run.metrics() if (line["phase"], line["round"]) == (Phase.ROUNDS.folder, 0)]
+        {
+            line["epoch"]: line[key]
+            for line in run.metrics()
+            if (line["phase"], line["round"]) == dense and line[key] is not None
+        }
         for run in runs
     ]
-    values = np.array([trial[: min(map(len, trials))] for trial in trials])
-    return EpochCurve(np.arange(1, values.shape[1] + 1), values.mean(axis=0), statistics.sample_deviation(values))
+    epochs = sorted(set.intersection(*map(set, trials)))
+    values = np.array([[trial[epoch] for epoch in epochs] for trial in trials])
+    return EpochCurve(np.array(epochs), values.mean(axis=0), statistics.sample_deviation(values))
 
 
 def save_epochs(path: Path, curves: Mapping[str, EpochCurve], figure: str, value: str, title: str) -> bool:

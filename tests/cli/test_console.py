@@ -43,6 +43,14 @@ def test_a_terminal_shows_a_bar_with_loss_accuracy_and_remaining_time(output, un
     assert len(bar.group()) <= 80
 
 
+def test_an_epoch_without_a_test_shows_no_accuracy(output, unfinished):
+    with Follower(output, unfinished, 100.0) as follower:
+        untested = replace(FIRST.last, test_loss=None, accuracy=None)
+        follower.listener.epoch(Position(Phase.ROUNDS, 1), Progress(1, untested), 80.0)
+    assert "loss 0.5000" in shown(output)
+    assert "accuracy" not in shown(output)
+
+
 def test_the_bar_moves_within_an_epoch(output, unfinished):
     with Follower(output, unfinished, 100.0) as follower:
         follower.listener.step(1, 4)

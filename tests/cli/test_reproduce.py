@@ -78,6 +78,16 @@ def test_ablations_are_shown_side_by_side(quatnet, tmp_path):
     }
 
 
+def test_one_ablation_alone_comes_with_the_unchanged_networks(quatnet, tmp_path):
+    few = ("--seeds", 1, "--rounds", 1, "--test-every", 2, "--only", "thin")
+    values = quatnet.json("reproduce", "ablations-lenet-12", *TINY, *few)
+    assert list(values["accuracy"]) == ["real", "quaternion", "real, thin"]
+    runs = [Run(path) for path in list_runs(tmp_path / "runs")]
+    tested = {line["epoch"]: line["accuracy"] is not None for run in runs for line in run.metrics()}
+    assert (len(runs), tested) == (3, {1: False, 2: True})
+    assert "--only: Figure 5b is no ablation" in quatnet.error(2, "reproduce", "5b", "--only", "thin")
+
+
 def test_an_unknown_figure_is_an_error_that_lists_those_there_are(quatnet):
     assert "'4c', '4d'" in quatnet.error(2, "reproduce", "4g")
 

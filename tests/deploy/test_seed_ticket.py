@@ -317,6 +317,7 @@ def test_the_defaults_that_a_seed_ticket_leaves_out_have_not_changed_since_versi
         "quaternion": True, "seed": 0, "init": "paper", "width": 1.0, "signs": "hamilton", "norm": "split",
         "dtype": "float32", "train_size": None, "test_size": None, "augment": None, "momentum": 0.9,
         "schedule": "constant", "step_epochs": 30, "step_factor": 0.1, "validation_size": 0, "patience": 0,
+        "test_every": 1,
     }  # fmt: skip
     for arch, dataset, epochs, rate, batch_size, optimizer, weight_decay in (
         ("lenet-300-100", "mnist-mini", 40, 1.2e-3, 60, "adam", 0),

@@ -15,7 +15,7 @@ class Trained:
 
     @staticmethod
     def line(number, epoch, accuracy):
-        values = {"accuracy": accuracy, "test_loss": 1 / accuracy, "loss": 9.0}
+        values = {"accuracy": accuracy, "test_loss": accuracy and 1 / accuracy, "loss": 9.0}
         return {"phase": "rounds", "round": number, "epoch": epoch, **values}
 
     def metrics(self):
@@ -27,6 +27,12 @@ def test_a_curve_is_the_mean_of_the_dense_trainings_over_the_epochs_that_all_hav
     np.testing.assert_array_equal(curve.epochs, [1, 2])
     np.testing.assert_array_equal(curve.mean, [52, 63])
     np.testing.assert_allclose(curve.deviation, [4 / 2**0.5, 6 / 2**0.5])
+
+
+def test_epochs_after_which_not_all_runs_were_tested_are_left_out():
+    curve = epochs.ours([Trained(None, 0, None, 70), Trained(54, 66, 68, 72)], "accuracy")
+    np.testing.assert_array_equal(curve.epochs, [2, 4])
+    np.testing.assert_array_equal(curve.mean, [33, 71])
 
 
 def test_the_loss_is_that_on_the_test_images_and_one_seed_has_no_deviation():
