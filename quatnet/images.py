@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,20 @@ def read_images(path: Path, shape: tuple[int, int, int], *, invert: bool = False
     return [(str(path), _read_picture(path, shape, invert))]
 
 
+def check_scale(path: Path, image: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raise a UsageError for bytes where a network was trained on floats that were no pixels from 0 to 1.
+
+    `mean` and `std` are those of the training images, per channel: of pixels from 0 to 1, the mean is one too, and the
+    deviation 0.5 at most (or 1, which stands for that of a constant channel).
+    """
+    pixels = all(0 <= m <= 1 and (s < 0.5 + 1e-6 or s == 1) for m, s in zip(mean, std, strict=True))
+    if image.dtype == np.uint8 and not pixels:
+        raise UsageError(
+            f"{path}: bytes from 0 to 255 given; the network was trained on floats outside 0 to 1 (mean"
+            f" {_numbers(mean)}, standard deviation {_numbers(std)}); an .npy file of floats like those is needed"
+        )
+
+
 def as_bytes(images: np.ndarray) -> np.ndarray:
     """Return raw images as uint8: of floats from 0 to 1, the nearest of 256 values.
 
@@ -36,6 +51,10 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
         raise UsageError(f"images: {images.min():g} to {images.max():g} given; C programs read bytes, for 0 to 1")
     pixels: np.ndarray = np.rint(255 * images).astype(np.uint8)
     return pixels
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
 
 
 def _read_picture(path: Path, shape: tuple[int, int, int], invert: bool) -> np.ndarray:

@@ -110,7 +110,8 @@ class Run:
         """Open an existing folder; a UsageError if it is no run, a RunError if its settings are damaged."""
         path = Path(path)
         if not (path / "config.json").is_file():
-            raise UsageError(f"{path} is not a run folder (it has no config.json); `quatnet runs` lists the runs")
+            reason = "it is a file" if path.is_file() else "it has no config.json"
+            raise UsageError(f"{path} is not a run folder ({reason}); `quatnet runs` lists the runs")
         self.path = path
         config = read_json(path / "config.json")
         try:

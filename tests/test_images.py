@@ -1,13 +1,15 @@
 """Pictures and arrays as network inputs."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from quatnet.data.preprocess import channel_statistics
 from quatnet.errors import DataError, UsageError
-from quatnet.images import read_images
+from quatnet.images import check_scale, read_images
 
 GRAY, COLOUR = (8, 8, 1), (8, 8, 3)
 
@@ -190,3 +192,29 @@ def test_no_pickle_is_loaded(tmp_path):
     np.save(path, np.array([{}], object), allow_pickle=True)
     with pytest.raises(DataError, match=r"not a readable \.npy file"):
         read_images(path, GRAY)
+
+
+# bytes for a network that was trained on something else
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).random((9, 4, 4, 2)),
+        np.random.default_rng(0).integers(0, 2, (9, 4, 4, 2)).astype(np.float32),
+        np.random.default_rng(0).integers(0, 256, (9, 4, 4, 2), dtype=np.uint8),
+        np.full((9, 4, 4, 2), 0.25),
+        np.array([0.0, 1.0] * 16).reshape(1, 4, 4, 2).repeat(2, axis=0),
+    ],
+    ids=["uniform", "black and white", "bytes", "constant", "constant channels at both ends"],
+)
+def test_bytes_are_right_for_a_network_of_pixels_from_0_to_1(values):
+    check_scale(Path("a.png"), np.zeros((2, 2, 2), np.uint8), *channel_statistics(values))
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(255, 0), (2, -1), (12**0.5, -(3**0.5)), (1, 0.6)])
+def test_bytes_for_a_network_of_other_numbers_are_an_error_and_floats_are_not(scale, shift):
+    statistics = channel_statistics(scale * np.random.default_rng(0).random((9, 4, 4, 2)) + shift)
+    check_scale(Path("a.npy"), np.zeros((2, 2, 2), np.float32), *statistics)
+    with pytest.raises(UsageError, match=r"a\.png: bytes from 0 to 255 given; the network was trained on"):
+        check_scale(Path("a.png"), np.zeros((2, 2, 2), np.uint8), *statistics)

@@ -13,7 +13,7 @@ from quatnet.deploy.model import Description, Model
 from quatnet.deploy.ticket import read_ticket
 from quatnet.errors import UsageError
 from quatnet.experiment import Compute, finished_round, trained_network
-from quatnet.images import read_images
+from quatnet.images import check_scale, read_images
 from quatnet.runs import Run
 
 
@@ -57,6 +57,8 @@ def predict(
     classes = model.description.class_names
     files = [read_images(path, model.description.input_shape, invert=invert) for path in images]
     predictions = []
+    for path, named in zip(images, files, strict=True):
+        check_scale(path, named[0][1], model.description.mean, model.description.std)
     for named in files:
         names, pixels = zip(*named, strict=True)
         for name, probabilities in zip(names, model.predict(np.stack(pixels)), strict=True):

@@ -29,7 +29,7 @@ DIFFERENT = (
 @options.training_options
 @click.option(
     "--ticket",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Train a pruned network again, from its seed ticket (quatnet export --format seed), instead of a dense one.",
 )
 @options.compute_options

@@ -16,13 +16,15 @@ from quatnet.errors import DataError
 from quatnet.files import uninterrupted
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+NAMES = "class_names"
 
 
 def load(path: Path) -> Dataset:
     """Read the four arrays of `path`; its classes are 0..(largest label), its name is the file's.
 
     Images: (n, h, w) or (n, h, w, c), uint8, or float (kept as float32, taken as already scaled).
-    Labels: (n,) integers. Mean and standard deviation are those of the training images.
+    Labels: (n,) integers. Mean and standard deviation are those of the training images. A fifth array, `class_names`
+    (classes,), gives the classes other names than their numbers.
 
     Raises
     ------
@@ -42,6 +44,7 @@ def load(path: Path) -> Dataset:
     if len(present) < classes:
         lacking = int(np.argmin(np.append(present, -1) == np.arange(len(present) + 1)))
         raise DataError(f"{path}: y_train lacks class {lacking}, expected every class of 0..{classes - 1}")
+    names = _class_names(path, arrays[NAMES], classes) if NAMES in arrays else tuple(map(str, range(classes)))
     mean, std = channel_statistics(x_train)
     return Dataset(
         name=path.stem,
@@ -49,7 +52,7 @@ def load(path: Path) -> Dataset:
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
-        class_names=tuple(str(label) for label in range(classes)),
+        class_names=names,
         mean=mean,
         std=std,
         augment=False,
@@ -65,7 +68,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         if missing:
             raise DataError(f"{path}: {', '.join(missing)} missing, expected the arrays {', '.join(KEYS)}")
         with uninterrupted(), np.load(path, allow_pickle=False) as file:
-            return {key: _member(path, file, key) for key in KEYS}
+            return {key: _member(path, file, key) for key in (*KEYS, NAMES) if key in file}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -103,6 +106,17 @@ def _labels(path: Path, key: str, labels: NDArray[Any]) -> NDArray[np.int64]:
     if labels.min() < 0 or labels.max() >= 2**31:
         raise DataError(f"{path}: {key} holds labels {labels.min()}..{labels.max()}, expected 0..classes-1")
     return labels.astype(np.int64)
+
+
+def _class_names(path: Path, names: NDArray[Any], classes: int) -> tuple[str, ...]:
+    if names.dtype.kind != "U" or names.shape != (classes,):
+        raise DataError(
+            f"{path}: {NAMES} has dtype {names.dtype} and shape {names.shape}, expected strings of shape ({classes},)"
+        )
+    for name in names.tolist():
+        if not name.isprintable():
+            raise DataError(f"{path}: {NAMES} holds {name!r}, expected printable characters only")
+    return tuple(names.tolist())
 
 
 def _kind(images: NDArray[Any]) -> str:

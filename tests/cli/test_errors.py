@@ -47,7 +47,7 @@ TRAIN = ("train", *NETWORK)
         (("prune", *NETWORK, "--rewind-epoch", 1, "--protocol", "paper"), ("--rewind-epoch 1", "--protocol imp")),
         (("prune", *NETWORK, "--fresh-optimizer"), ("--fresh-optimizer", "--protocol paper")),
         (("prune", "nothing"), ("nothing is not a run folder", "quatnet runs")),
-        (("prune", "digits.npz"), ("digits.npz is not a run folder",)),
+        (("prune", "digits.npz"), ("digits.npz is not a run folder (it is a file)",)),
         (("evaluate",), ("'RUN'", "quatnet evaluate --help")),
         (("evaluate", "nothing"), ("nothing is not a run folder",)),
         (("predict", "nothing"), ("'IMAGES...'",)),

@@ -82,3 +82,14 @@ def test_an_array_of_another_shape_is_an_error_that_names_the_right_one(quatnet,
 def test_an_array_with_nan_is_an_error(quatnet, run):
     np.save("nan.npy", np.full((8, 8), np.nan))
     assert "NaN or infinite values given" in quatnet.error(2, "predict", run, "nan.npy")
+
+
+def test_a_picture_for_a_network_of_other_numbers_is_an_error(quatnet, tmp_path, test_images):
+    with np.load("digits.npz") as data:
+        arrays = {key: data[key] / 1 if key.startswith("x") else data[key] for key in data}
+    np.savez("floats.npz", **arrays)
+    run = quatnet.json("train", "--arch", "lenet-12", "--dataset", "floats.npz", "--epochs", 1)["run"]
+    np.save("one.npy", test_images[0])
+    np.save("same.npy", test_images[0] / 1)
+    assert "the network was trained on floats outside 0 to 1" in quatnet.error(2, "predict", run, "one.npy")
+    assert quatnet("predict", run, "same.npy").startswith("same.npy: ")

@@ -65,6 +65,10 @@ def test_name_source_and_statistics_are_of_the_file(load, arrays, tmp_path):
     np.testing.assert_allclose(found.std, (arrays["x_train"] / 255).std((0, 1, 2)))
 
 
+def test_classes_may_have_names(load):
+    assert load(class_names=np.array(["wren", "blue tit", "Ω"])).class_names == ("wren", "blue tit", "Ω")
+
+
 def test_floats_of_any_width_become_float32(load, arrays):
     found = load(x_train=arrays["x_train"] / 255, x_test=(arrays["x_test"] / 255).astype(np.float16))
     assert found.x_train.dtype == found.x_test.dtype == np.float32
@@ -100,6 +104,10 @@ def test_an_array_of_objects_is_refused(load, one_line_error, key):
         ({"y_test": np.array([0, 1, 2, 2**63], np.uint64)}, ["y_test", "0..9223372036854775808"]),
         ({"y_train": np.arange(12) % 2 * 2}, ["y_train lacks class 1", "0..2"]),
         ({"y_test": np.array([0, 1, 2, 3])}, ["y_train lacks class 3", "0..3"]),
+        ({"class_names": np.array(["a", "b"])}, ["class_names", "(2,)", "strings of shape (3,)"]),
+        ({"class_names": np.array(["a", "b\n", "c"])}, ["class_names", r"'b\n'", "printable"]),
+        ({"class_names": np.arange(3)}, ["class_names", "int64", "strings of shape (3,)"]),
+        ({"class_names": np.array(["a", "b", None])}, ["class_names is not a plain array"]),
     ],
     ids=str,
 )
