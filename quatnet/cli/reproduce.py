@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -194,17 +195,32 @@ def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path
         ["weights left", *(f"{level:.3g} %" for level in ablations.LEVELS)],
         [[label, *map(_cell, cells)] for label, cells in table.items()],
     )
+    differences = ablations.differences(trials)
+    output.say("paired differences in points, ± half the 95 % t interval; *: it has no 0 (each alone, not corrected)")
+    output.table(
+        ["difference", *(f"{level:.3g} %" for level in ablations.LEVELS)],
+        [[title, *map(_difference, cells)] for title, cells in differences.items()],
+    )
     points = runs_dir / f"{preset.figure}.csv"
     write_bytes(points, ablations.to_csv(by_variant).encode())
     output.say(f"points: {points}")
     picture = runs_dir / f"{preset.figure}.png"
     if ablations.save_ablations(picture, trials):
         output.say(f"picture: {picture}")
-    output.finish({"levels": list(ablations.LEVELS), "accuracy": table})
+    output.finish({"levels": list(ablations.LEVELS), "accuracy": table, "differences": differences})
 
 
-def _cell(cell: tuple[float, float | None] | None) -> str:
+def _cell(cell: ablations.Cell) -> str:
     if cell is None:
         return "-"
     mean, deviation = cell
     return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
+
+
+def _difference(cell: ablations.Cell) -> str:
+    if cell is None:
+        return "-"
+    mean, half = cell
+    if half is None or math.isnan(half):
+        return f"{mean:+.1f}"
+    return f"{mean:+.1f} ± {half:.1f}{' *' if abs(mean) > half else ''}"

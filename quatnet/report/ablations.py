@@ -17,21 +17,37 @@ from quatnet.runs import CSV_COLUMNS, RoundResult, Run
 LEVELS = (25.0, 12.5, 6.25, 3.125, 1.5625, 0.78125)
 """Weights left in percent of the real network: the paper's ticks."""
 
+Cell = tuple[float, float | None] | None
+"""A mean and its spread, at one level; None where there is no value."""
+
 Trials = Mapping[str, Sequence[Sequence[RoundResult]]]
 """The label of a variant, and one list of rounds per seed."""
 
 
-def at_levels(trials: Sequence[Sequence[RoundResult]]) -> list[tuple[float, float | None] | None]:
+def at_levels(trials: Sequence[Sequence[RoundResult]]) -> list[Cell]:
     """Return mean accuracy and sample deviation (None with one seed) at every level; None outside the runs' range."""
-    weights_left, accuracy = _curves(trials)
-    levels = np.array(LEVELS)
-    inside = statistics.within_range(levels, weights_left)
-    values = statistics.interpolate(weights_left, accuracy, levels)
-    deviation = statistics.sample_deviation(values)
-    return [
-        (float(values[:, k].mean()), None if deviation is None else float(deviation[k])) if inside[k] else None
-        for k in range(len(levels))
-    ]
+    values = _at_levels(trials)
+    return _cells(values, statistics.sample_deviation(values))
+
+
+def differences(trials: Trials) -> dict[str, list[Cell]]:
+    """Return, per level, the mean paired differences between variants, and half the widths of their 95 % t intervals.
+
+    The quaternion minus the real network, for every ablation that has both; and every variant minus the unchanged
+    network of its algebra. Runs of one seed are a pair. Without three seeds there is no interval (None).
+    """
+    values = {label: _at_levels(of_seed) for label, of_seed in trials.items()}
+    algebras = ("real", "quaternion")
+    names = dict.fromkeys(label.partition(", ")[2] for label in trials)
+    pairs = {
+        f"quaternion - real{name and ', '}{name}": [_label(algebra, name) for algebra in algebras] for name in names
+    }
+    pairs |= {f"{_label(a, name)} - unchanged": [a, _label(a, name)] for name in names for a in algebras if name}
+    return {
+        title: _difference(values[subtracted], values[label])
+        for title, (subtracted, label) in pairs.items()
+        if subtracted in values and label in values
+    }
 
 
 def to_csv(runs: Mapping[str, Sequence[Run]]) -> str:
@@ -55,6 +71,32 @@ def save_ablations(path: Path, trials: Trials) -> bool:
         _, _, name = label.partition(", ")
         panels.setdefault(name, list(unchanged)).append(_series(label, trials[label], behind=False))
     return save_panels(path, list(panels.items()), columns=3)
+
+
+def _label(algebra: str, name: str) -> str:
+    return f"{algebra}, {name}" if name else algebra
+
+
+def _at_levels(trials: Sequence[Sequence[RoundResult]]) -> np.ndarray:
+    """Return the accuracies (seeds, levels), NaN outside the runs' range."""
+    weights_left, accuracy = _curves(trials)
+    levels = np.array(LEVELS)
+    values = statistics.interpolate(weights_left, accuracy, levels)
+    return np.where(statistics.within_range(levels, weights_left), values, np.nan)
+
+
+def _difference(subtracted: np.ndarray, values: np.ndarray) -> list[Cell]:
+    pairs = values - subtracted
+    interval = statistics.paired_t(pairs)
+    return _cells(pairs, None if interval is None else (interval[1] - interval[0]) / 2)
+
+
+def _cells(values: np.ndarray, spread: np.ndarray | None) -> list[Cell]:
+    """Return mean and spread of the columns of `values` (seeds, levels); None for a column of NaN."""
+    return [
+        None if np.isnan(column).any() else (float(column.mean()), None if spread is None else float(spread[k]))
+        for k, column in enumerate(values.T)
+    ]
 
 
 def _series(label: str, trials: Sequence[Sequence[RoundResult]], *, behind: bool) -> Series:

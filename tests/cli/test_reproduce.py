@@ -68,6 +68,7 @@ def test_ablations_are_shown_side_by_side(quatnet, tmp_path):
     assert list(values["accuracy"]) == [variant.label for variant in PRESETS["ablations-lenet-12"].variants]
     assert all(len(cells) == len(values["levels"]) for cells in values["accuracy"].values())
     assert values["accuracy"]["quaternion"][0] is not None
+    assert {"quaternion - real", "quaternion, shuffled signs - unchanged"} < set(values["differences"])
     assert (tmp_path / "runs" / "ablations-lenet-12.png").is_file()
     with (tmp_path / "runs" / "ablations-lenet-12.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -82,6 +83,7 @@ def test_one_ablation_alone_comes_with_the_unchanged_networks(quatnet, tmp_path)
     few = ("--seeds", 1, "--rounds", 1, "--test-every", 2, "--only", "thin")
     values = quatnet.json("reproduce", "ablations-lenet-12", *TINY, *few)
     assert list(values["accuracy"]) == ["real", "quaternion", "real, thin"]
+    assert list(values["differences"]) == ["quaternion - real", "real, thin - unchanged"]
     runs = [Run(path) for path in list_runs(tmp_path / "runs")]
     tested = {line["epoch"]: line["accuracy"] is not None for run in runs for line in run.metrics()}
     assert (len(runs), tested) == (3, {1: False, 2: True})

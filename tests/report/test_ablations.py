@@ -1,6 +1,7 @@
 """Ablations side by side: accuracies at the same numbers of weights left."""
 
 import pytest
+from scipy import stats
 
 from quatnet.report import ablations
 from quatnet.runs import RoundResult
@@ -28,6 +29,29 @@ def test_only_rounds_that_all_seeds_have_count():
     found = ablations.at_levels([trial((25, 70), (12.5, 60), (6.25, 50)), trial((25, 72), (12.5, 62))])
     assert found[1][0] == 61
     assert found[2] is None
+
+
+def test_differences_are_paired_by_seed_with_the_t_interval_of_scipy():
+    accuracies = {
+        "real": [70, 75, 81],
+        "quaternion": [72, 79, 82],
+        "real, he": [71, 71, 71],
+        "real, thin": [50, 40, 45],
+    }
+    trials = {label: [trial((25, a), (6.25, a - 8)) for a in of_seed] for label, of_seed in accuracies.items()}
+    found = ablations.differences(trials)
+    assert list(found) == ["quaternion - real", "real, he - unchanged", "real, thin - unchanged"]
+    for title, label, subtracted in zip(found, ("quaternion", "real, he", "real, thin"), ("real",) * 3, strict=True):
+        test = stats.ttest_rel(accuracies[label], accuracies[subtracted])
+        low, high = test.confidence_interval(0.95)
+        for mean, half in found[title][:3]:
+            assert (mean - half, mean + half) == pytest.approx((low, high))
+        assert found[title][3:] == [None, None, None]
+
+
+def test_two_seeds_have_differences_without_an_interval():
+    trials = {label: [trial((25, a), (12.5, a - 8))] * 2 for label, a in (("real", 70), ("quaternion", 72))}
+    assert ablations.differences(trials)["quaternion - real"][:3] == [(2, None), (2, None), None]
 
 
 def test_every_ablation_has_a_panel_with_the_unchanged_networks_behind(tmp_path, monkeypatch):
