@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from quatnet.backend import array_module, to_device
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 
 # The paper's code normalises both CIFARs with ImageNet's constants.
 CIFAR_MEAN, CIFAR_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -58,7 +58,7 @@ class Normalizer:
 
     def batch(self, images: Any, order: Any, crops: Any = None) -> Any:
         """Return the normalised images[order], cropped as `draw_crops` says if `crops` (3, n) are given."""
-        if kernels.usable(self._offset) and images.dtype in kernels.C_TYPES:
+        if cuda.usable(self._offset) and images.dtype in cuda.C_TYPES:
             return kernels.read_images(images, order, crops, PADDING, self._offset, self._factor)
         chosen = images[order]
         return self(chosen if crops is None else crop(chosen, crops))

@@ -1,50 +1,30 @@
 """The CUDA kernels of the engine: where the array library can compile them, an operation is one launch.
 
 The formulas are elsewhere, in the files of the layers, the loss, the optimizers and the preprocessing, which ask
-`usable(x)`; a kernel equals its formula, in the same order of additions and without fused multiply-adds. Only `expand`
-and `fold` ask themselves, since quaternion.py stands below this file.
+`cuda.usable(x)`; a kernel equals its formula, in the same order of additions and without fused multiply-adds. Only
+`expand` and `fold` ask themselves, since quaternion.py stands below this file.
 
-A kernel works on the rows of an array: a row has the 32 lanes of a warp, which take neighbouring entries of it, and
-eight rows are a block. No kernel has atomics or barriers: every entry of a result is written once, by one thread, so
-that results do not vary from run to run.
+No kernel has atomics or barriers: every entry of a result is written once, by one thread, so that results do not vary
+from run to run.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import re
-from collections.abc import Iterator
-from numbers import Integral, Real
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from quatnet import quaternion
 from quatnet.backend import Array, array_module
+from quatnet.nn.cuda import Kernel, operand, result, usable
 from quatnet.quaternion import COMPONENT, SIGN, Signs
 
-LANES, ROWS = 32, 8
-OPTIONS = ("--fmad=false",)
-"""Of the compiler: a product and a sum are rounded one after the other, as NumPy does."""
+COMPONENTS = f"__constant__ int COMPONENT[16] = {{{', '.join(str(entry) for row in COMPONENT for entry in row)}}};"
+"""quaternion.COMPONENT in C."""
 
-C_TYPES = {np.dtype(name): c for name, c in (("float32", "float"), ("float64", "double"), ("uint8", "unsigned char"))}
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
-PRELUDE = """
-#define ROW (blockIdx.x * (long long)blockDim.y + threadIdx.y)
-#define ENTRY (ROW * blockDim.x + threadIdx.x)
-#define FOR_LANES(k, count) for (int k = threadIdx.x; k < (count); k += blockDim.x)
-"""
-
-
-def usable(x: Array) -> bool:
-    """Say whether there are kernels for `x`: for floats, where the array library can compile CUDA."""
-    return hasattr(array_module(x), "RawKernel") and x.dtype in FLOATS
-
-
-EXPAND = """
+EXPAND = Kernel(
+    COMPONENTS
+    + """
 extern "C" __global__ void expand(long long rows, const T* w, T* real, int inputs, int outputs, int signs) {
     const long long row = ROW, size = rows / 4 * outputs;  // of a component
     if (row >= rows) return;
@@ -57,6 +37,7 @@ extern "C" __global__ void expand(long long rows, const T* w, T* real, int input
     }
 }
 """
+)
 
 
 def expand(w: Array, signs: Signs = SIGN) -> Array:
@@ -65,12 +46,14 @@ def expand(w: Array, signs: Signs = SIGN) -> Array:
         return quaternion.expand(w, signs)
     *positions, inputs, outputs = w.shape[1:]
     real = array_module(w).empty((*positions, 4 * inputs, 4 * outputs), w.dtype)
-    w = _operand(w, w.dtype, w.shape)
-    _launch("expand", math.prod(real.shape[:-1]), w.dtype, w, real, inputs, outputs, _bits(signs))
+    w = operand(w, w.dtype, w.shape)
+    EXPAND.on_rows(math.prod(real.shape[:-1]), w.dtype, w, real, inputs, outputs, _bits(signs))
     return real
 
 
-FOLD = """
+FOLD = Kernel(
+    COMPONENTS
+    + """
 extern "C" __global__ void fold(long long rows, const T* g, T* w, int inputs, int outputs, int signs) {
     const long long row = ROW;
     if (row >= rows) return;
@@ -88,6 +71,7 @@ extern "C" __global__ void fold(long long rows, const T* g, T* w, int inputs, in
     }
 }
 """
+)
 
 
 def fold(g: Array, signs: Signs = SIGN) -> Array:
@@ -96,12 +80,12 @@ def fold(g: Array, signs: Signs = SIGN) -> Array:
         return quaternion.fold(g, signs)
     *positions, inputs, outputs = g.shape
     w = array_module(g).empty((4, *positions, inputs // 4, outputs // 4), g.dtype)
-    g = _operand(g, g.dtype, (*positions, 4 * w.shape[-2], 4 * w.shape[-1]))
-    _launch("fold", math.prod(w.shape[:-1]), g.dtype, g, w, inputs // 4, outputs // 4, _bits(signs))
+    g = operand(g, g.dtype, (*positions, 4 * w.shape[-2], 4 * w.shape[-1]))
+    FOLD.on_rows(math.prod(w.shape[:-1]), g.dtype, g, w, inputs // 4, outputs // 4, _bits(signs))
     return w
 
 
-IM2COL = """
+IM2COL = Kernel("""
 extern "C" __global__ void im2col(long long rows, const T* x, T* columns, int h, int w, int c, int kh, int kw,
                                   int oh, int ow, int stride, int padding) {
     const long long row = ROW;  // a pixel of the output
@@ -116,19 +100,19 @@ extern "C" __global__ void im2col(long long rows, const T* x, T* columns, int h,
             FOR_LANES(channel, c) field[channel] = inside ? pixel[channel] : 0;
         }
 }
-"""
+""")
 
 
 def im2col(x: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
     """Return columns of `shape` (n, oh, ow, kh, kw, c): x[n, stride i + a - padding, stride j + b - padding], or 0."""
     (n, h, w, c), (_, oh, ow, kh, kw, _) = x.shape, shape
     columns = array_module(x).empty(shape, x.dtype)
-    x = _operand(x, x.dtype, (n, h, w, shape[-1]))
-    _launch("im2col", n * oh * ow, x.dtype, x, columns, h, w, c, kh, kw, oh, ow, stride, padding)
+    x = operand(x, x.dtype, (n, h, w, shape[-1]))
+    IM2COL.on_rows(n * oh * ow, x.dtype, x, columns, h, w, c, kh, kw, oh, ow, stride, padding)
     return columns
 
 
-COL2IM = """
+COL2IM = Kernel("""
 extern "C" __global__ void col2im(long long rows, const T* columns, T* x, int h, int w, int c, int kh, int kw,
                                   int oh, int ow, int stride, int padding) {
     const long long row = ROW;  // a pixel of the images
@@ -146,18 +130,18 @@ extern "C" __global__ void col2im(long long rows, const T* columns, T* x, int h,
         x[row * c + channel] = sum;
     }
 }
-"""
+""")
 
 
 def col2im(columns: Array, x: Array, stride: int, padding: int) -> None:
     """Write images x (n, h, w, c): every pixel sums what was read from it, kernel position by kernel position."""
     (_, oh, ow, kh, kw, _), (n, h, w, c) = columns.shape, x.shape
-    columns = _operand(columns, x.dtype, (n, oh, ow, kh, kw, c))
-    x = _result(x, x.dtype, x.shape)
-    _launch("col2im", n * h * w, x.dtype, columns, x, h, w, c, kh, kw, oh, ow, stride, padding)
+    columns = operand(columns, x.dtype, (n, oh, ow, kh, kw, c))
+    x = result(x, x.dtype, x.shape)
+    COL2IM.on_rows(n * h * w, x.dtype, columns, x, h, w, c, kh, kw, oh, ow, stride, padding)
 
 
-MAX_POOL = """
+MAX_POOL = Kernel("""
 extern "C" __global__ void max_pool(long long rows, const T* x, T* y, int h, int w, int c, int size) {
     const long long row = ROW;  // a pixel of the output
     if (row >= rows) return;
@@ -173,18 +157,18 @@ extern "C" __global__ void max_pool(long long rows, const T* x, T* y, int h, int
         y[row * c + channel] = top;
     }
 }
-"""
+""")
 
 
 def max_pool(x: Array, size: int) -> Array:
     """Return y (n, h // size, w // size, c), the maximum of every window of x, or nan where there is one."""
     n, h, w, c = x.shape
     y = array_module(x).empty((n, h // size, w // size, c), x.dtype)
-    _launch("max_pool", math.prod(y.shape[:-1]), x.dtype, _operand(x, x.dtype, x.shape), y, h, w, c, size)
+    MAX_POOL.on_rows(math.prod(y.shape[:-1]), x.dtype, operand(x, x.dtype, x.shape), y, h, w, c, size)
     return y
 
 
-MAX_POOL_BACKWARD = """
+MAX_POOL_BACKWARD = Kernel("""
 extern "C" __global__ void max_pool_backward(long long rows, const T* x, const T* y, const T* dy, T* dx,
                                              int h, int w, int c, int size) {
     const long long row = ROW;  // a pixel of the input, at (i, j) of its window
@@ -200,35 +184,35 @@ extern "C" __global__ void max_pool_backward(long long rows, const T* x, const T
         dx[row * c + channel] = first ? dy[output * c + channel] : 0;
     }
 }
-"""
+""")
 
 
 def max_pool_backward(x: Array, y: Array, dy: Array, size: int) -> Array:
     """Return dx: dy at the first entry of a window of x that equals its maximum y, 0 at all others."""
     n, h, w, c = x.shape
     dx = array_module(x).empty(x.shape, x.dtype)
-    x, y, dy = _operand(x, x.dtype, x.shape), _operand(y, x.dtype, y.shape), _operand(dy, x.dtype, y.shape)
-    _launch("max_pool_backward", n * h * w, x.dtype, x, y, dy, dx, h, w, c, size)
+    x, y, dy = operand(x, x.dtype, x.shape), operand(y, x.dtype, y.shape), operand(dy, x.dtype, y.shape)
+    MAX_POOL_BACKWARD.on_rows(n * h * w, x.dtype, x, y, dy, dx, h, w, c, size)
     return dx
 
 
-RELU_BACKWARD = """
+RELU_BACKWARD = Kernel("""
 extern "C" __global__ void relu_backward(long long size, const T* y, const T* dy, T* dx) {
     const long long k = ENTRY;
     if (k < size) dx[k] = y[k] > 0 ? dy[k] : 0;
 }
-"""
+""")
 
 
 def relu_backward(y: Array, dy: Array) -> Array:
     """Return dx: dy where y > 0, else 0."""
     dx = array_module(y).empty(y.shape, y.dtype)
-    y, dy = _operand(y, y.dtype, y.shape), _operand(dy, y.dtype, y.shape)
-    _launch_entries("relu_backward", y.size, y.dtype, y, dy, dx)
+    y, dy = operand(y, y.dtype, y.shape), operand(dy, y.dtype, y.shape)
+    RELU_BACKWARD.on_entries(y.size, y.dtype, y, dy, dx)
     return dx
 
 
-APPEND_GRAY = """
+APPEND_GRAY = Kernel("""
 extern "C" __global__ void append_gray(long long pixels, const T* x, T* y, T red, T green, T blue) {
     const long long k = ENTRY;
     if (k >= pixels) return;
@@ -239,18 +223,18 @@ extern "C" __global__ void append_gray(long long pixels, const T* x, T* y, T red
     to[2] = from[2];
     to[3] = red * from[0] + green * from[1] + blue * from[2];
 }
-"""
+""")
 
 
 def append_gray(x: Array, gray: tuple[float, float, float]) -> Array:
     """Return x (..., 3) with the sum of its channels weighted by `gray` as a fourth one."""
     y = array_module(x).empty((*x.shape[:-1], 4), x.dtype)
-    x = _operand(x, x.dtype, (*x.shape[:-1], 3))
-    _launch_entries("append_gray", x.size // 3, x.dtype, x, y, *gray)
+    x = operand(x, x.dtype, (*x.shape[:-1], 3))
+    APPEND_GRAY.on_entries(x.size // 3, x.dtype, x, y, *gray)
     return y
 
 
-CROSS_ENTROPY = """
+CROSS_ENTROPY = Kernel("""
 extern "C" __global__ void cross_entropy(long long rows, const T* logits, const long long* labels,
                                          T* losses, T* dlogits, int classes) {
     const long long row = ROW;
@@ -264,7 +248,7 @@ extern "C" __global__ void cross_entropy(long long rows, const T* logits, const 
     if (threadIdx.x == 0)
         losses[row] = 0 <= label && label < classes ? log(total) - (x[label] - top) : log((T)-1);
 }
-"""
+""")
 
 
 def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
@@ -274,13 +258,13 @@ def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """
     xp, (n, classes), dtype = array_module(logits), logits.shape, logits.dtype
     losses, dlogits = xp.empty(n, dtype), xp.empty(logits.shape, dtype)
-    labels = _operand(labels.astype(np.int64, copy=False), np.dtype(np.int64), (n,))
-    logits = _operand(logits, dtype, logits.shape)
-    _launch("cross_entropy", n, dtype, logits, labels, losses, dlogits, classes)
+    labels = operand(labels.astype(np.int64, copy=False), np.dtype(np.int64), (n,))
+    logits = operand(logits, dtype, logits.shape)
+    CROSS_ENTROPY.on_rows(n, dtype, logits, labels, losses, dlogits, classes)
     return losses, dlogits
 
 
-READ_IMAGES = """
+READ_IMAGES = Kernel("""
 extern "C" __global__ void read_images(long long rows, const PIXEL* images, const long long* order,
                                        const long long* tops, const long long* lefts, const long long* flips,
                                        const T* offset, const T* factor, T* y, int h, int w, int c,
@@ -296,23 +280,23 @@ extern "C" __global__ void read_images(long long rows, const PIXEL* images, cons
         y[row * w * c + entry] = (pixel - offset[entry]) * factor[entry];  // all rows have the same constants
     }
 }
-"""
+""")
 
 
 def read_images(images: Array, order: Array, crops: Array | None, padding: int, offset: Array, factor: Array) -> Array:
     """Return (crop(images[order]) - offset) * factor; crops (3, n) are rows, columns, and 1 for a mirrored image."""
     n, (h, w, c), dtype = len(order), images.shape[1:], offset.dtype
     y = array_module(images).empty((n, h, w, c), dtype)
-    indices = [_operand(array, np.dtype(np.int64), (n,)) for array in (order, *(crops if crops is not None else ()))]
+    indices = [operand(array, np.dtype(np.int64), (n,)) for array in (order, *(crops if crops is not None else ()))]
     indices += [indices[0]] * (4 - len(indices))  # not read without crops
-    constants = [_operand(array, dtype, (h * w * c,)) for array in (offset, factor)]
-    images = _operand(images, images.dtype, images.shape)
+    constants = [operand(array, dtype, (h * w * c,)) for array in (offset, factor)]
+    images = operand(images, images.dtype, images.shape)
     numbers = h, w, c, padding, int(crops is not None)
-    _launch("read_images", n * h, dtype, images, *indices, *constants, y, *numbers, pixel=images.dtype)
+    READ_IMAGES.on_rows(n * h, dtype, images, *indices, *constants, y, *numbers, pixel=images.dtype)
     return y
 
 
-ADAM = """
+ADAM = Kernel("""
 extern "C" __global__ void adam(long long size, T* value, const T* gradient, const bool* mask, T* m, T* v,
                                 T step_size, T beta1, T beta2, T epsilon, T decay) {
     const long long k = ENTRY;
@@ -324,7 +308,7 @@ extern "C" __global__ void adam(long long size, T* value, const T* gradient, con
     const T w = value[k] - m[k] / (sqrt(v[k]) + epsilon) * step_size;
     value[k] = mask[k] ? w : 0;
 }
-"""
+""")
 
 
 def adam(
@@ -345,13 +329,13 @@ def adam(
     g = mask g + decay w;  m = beta1 m + g;  v = beta2 v + g^2;  w = mask (w - step_size m / (sqrt(v) + epsilon)).
     """
     dtype, shape = value.dtype, value.shape
-    value, m, v = (_result(array, dtype, shape) for array in (value, m, v))
-    gradient, mask = _operand(gradient, dtype, shape), _operand(mask, np.dtype(np.bool_), shape)
+    value, m, v = (result(array, dtype, shape) for array in (value, m, v))
+    gradient, mask = operand(gradient, dtype, shape), operand(mask, np.dtype(np.bool_), shape)
     scalars = step_size, beta1, beta2, epsilon, decay
-    _launch_entries("adam", value.size, dtype, value, gradient, mask, m, v, *scalars)
+    ADAM.on_entries(value.size, dtype, value, gradient, mask, m, v, *scalars)
 
 
-SGD = """
+SGD = Kernel("""
 extern "C" __global__ void sgd(long long size, T* value, const T* gradient, const bool* mask, T* u,
                                T rate, T momentum, T decay) {
     const long long k = ENTRY;
@@ -362,7 +346,7 @@ extern "C" __global__ void sgd(long long size, T* value, const T* gradient, cons
     const T w = value[k] - rate * u[k];
     value[k] = mask[k] ? w : 0;
 }
-"""
+""")
 
 
 def sgd(value: Array, gradient: Array, mask: Array, u: Array, *, rate: float, momentum: float, decay: float) -> None:
@@ -371,73 +355,17 @@ def sgd(value: Array, gradient: Array, mask: Array, u: Array, *, rate: float, mo
     g = mask g + decay w;  u = momentum u + g;  w = mask (w - rate u).
     """
     dtype, shape = value.dtype, value.shape
-    value, u = _result(value, dtype, shape), _result(u, dtype, shape)
-    gradient, mask = _operand(gradient, dtype, shape), _operand(mask, np.dtype(np.bool_), shape)
-    _launch_entries("sgd", value.size, dtype, value, gradient, mask, u, rate, momentum, decay)
+    value, u = result(value, dtype, shape), result(u, dtype, shape)
+    gradient, mask = operand(gradient, dtype, shape), operand(mask, np.dtype(np.bool_), shape)
+    SGD.on_entries(value.size, dtype, value, gradient, mask, u, rate, momentum, decay)
 
 
-KERNELS = {
-    re.findall(r"void (\w+)\(", source)[0]: source
-    for source in (
-        *(EXPAND, FOLD, IM2COL, COL2IM, MAX_POOL, MAX_POOL_BACKWARD, RELU_BACKWARD, APPEND_GRAY),
-        *(CROSS_ENTROPY, READ_IMAGES, ADAM, SGD),
-    )
-}
-
-
-def source(name: str, dtype: np.dtype, pixel: np.dtype) -> str:
-    """Return what the compiler gets for one kernel: T is `dtype`, PIXEL the dtype of stored images."""
-    types = f"typedef {C_TYPES[dtype]} T;\ntypedef {C_TYPES[pixel]} PIXEL;"
-    component = f"__constant__ int COMPONENT[16] = {{{', '.join(str(entry) for row in COMPONENT for entry in row)}}};"
-    return "\n".join([types, component, PRELUDE, KERNELS[name]])
-
-
-def sources() -> Iterator[tuple[str, str]]:
-    """Yield the name and the source of every kernel, for every dtype."""
-    for name in KERNELS:
-        for dtype in FLOATS:
-            for pixel in C_TYPES if name == "read_images" else FLOATS[:1]:
-                yield name, source(name, dtype, pixel)
+KERNELS = (
+    *(EXPAND, FOLD, IM2COL, COL2IM, MAX_POOL, MAX_POOL_BACKWARD, RELU_BACKWARD, APPEND_GRAY),
+    *(CROSS_ENTROPY, READ_IMAGES, ADAM, SGD),
+)
 
 
 def _bits(signs: Signs) -> int:
     """Return a number whose bit 4 c + b is 1 where the sign of component b in component c is positive."""
     return sum(1 << k for k, sign in enumerate(np.ravel(signs)) if sign > 0)
-
-
-@functools.cache
-def _compiled(xp: ModuleType, name: str, dtype: np.dtype, pixel: np.dtype) -> Any:
-    return xp.RawKernel(source(name, dtype, pixel), name, options=OPTIONS)
-
-
-def _launch(name: str, rows: int, dtype: np.dtype, *arguments: Any, pixel: np.dtype = FLOATS[0]) -> None:
-    """Launch a kernel on `rows` rows."""
-    _start(-(-rows // ROWS), name, dtype, pixel, rows, arguments)
-
-
-def _launch_entries(name: str, size: int, dtype: np.dtype, *arguments: Any) -> None:
-    """Launch a kernel that takes single entries, whatever row they are in."""
-    _start(-(-size // (ROWS * LANES)), name, dtype, FLOATS[0], size, arguments)
-
-
-def _start(blocks: int, name: str, dtype: np.dtype, pixel: np.dtype, count: int, arguments: tuple[Any, ...]) -> None:
-    """Launch a kernel with its arguments: arrays as they are, integers as int, other numbers as T."""
-    if blocks == 0:
-        return
-    typed = [np.int32(a) if isinstance(a, Integral) else dtype.type(a) if isinstance(a, Real) else a for a in arguments]
-    kernel = _compiled(array_module(arguments[0]), name, dtype, pixel)
-    kernel((blocks,), (LANES, ROWS), (np.int64(count), *typed))
-
-
-def _operand(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
-    """Return an array as a kernel reads it, in one piece; a ValueError unless it has this dtype and shape."""
-    if array.dtype != dtype or array.shape != shape:
-        raise ValueError(f"an array of {array.dtype} {array.shape} given; {dtype} {shape} is needed")
-    return array_module(array).ascontiguousarray(array)
-
-
-def _result(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
-    """Return an array that a kernel writes; a ValueError unless it is in one piece."""
-    if not array.flags.c_contiguous:
-        raise ValueError("an array that is not contiguous given; a kernel cannot write into it")
-    return _operand(array, dtype, shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from quatnet.backend import Array, array_module
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
@@ -29,7 +29,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     xp = array_module(logits)
     if xp is np and labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
         raise ValueError(f"labels: {labels.min()} to {labels.max()} given; 0 to {logits.shape[1] - 1} are needed")
-    if kernels.usable(logits):
+    if cuda.usable(logits):
         losses, dlogits = kernels.cross_entropy(logits, labels)
         return losses.mean(), dlogits
     n = logits.shape[0]

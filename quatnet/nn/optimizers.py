@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from quatnet.backend import Array, array_module, to_device, to_host
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 from quatnet.nn.parameters import Parameters
 from quatnet.threads import SERIAL, Threads
 
@@ -48,7 +48,7 @@ class Optimizer(ABC):
         """Update all values once, with learning rate `rate`."""
         self._follow_mask()
         self.steps += 1
-        if kernels.usable(self.parameters.value):
+        if cuda.usable(self.parameters.value):
             self.launch(rate)
             return
         size = self.parameters.size if self._kept is None else self._kept.size

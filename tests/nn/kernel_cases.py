@@ -9,7 +9,7 @@ import numpy as np
 
 from quatnet.backend import array_module
 from quatnet.data.preprocess import PADDING, Normalizer
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 from quatnet.nn.layers import AppendGray, MaxPool2d, ReLU
 from quatnet.nn.layers.im2col import col2im, im2col, output_length
 from quatnet.nn.losses import softmax_cross_entropy
@@ -97,7 +97,7 @@ def batch(shape, pixel, cropped, dtype):
 def adam(size, decay, dtype):
     def compute(w, g, mask, m, v):
         xp, numbers = array_module(w), {"step_size": 0.02, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3, "decay": decay}
-        if kernels.usable(w):
+        if cuda.usable(w):
             kernels.adam(w, g, mask, m, v, **numbers)
             return [w, m, v]
         g = g * mask
@@ -113,7 +113,7 @@ def adam(size, decay, dtype):
 
 def sgd(size, decay, dtype):
     def compute(w, g, mask, u):
-        if kernels.usable(w):
+        if cuda.usable(w):
             kernels.sgd(w, g, mask, u, rate=0.02, momentum=0.9, decay=decay)
             return [w, u]
         g = g * mask

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quatnet.backend import Array, array_module
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 from quatnet.nn.layers.layer import Backward, Layer
 
 
@@ -15,7 +15,7 @@ class ReLU(Layer):
         y = self.predict(x)
 
         def backward(dy: Array) -> Array:
-            return kernels.relu_backward(y, dy) if kernels.usable(y) else dy * (y > 0)
+            return kernels.relu_backward(y, dy) if cuda.usable(y) else dy * (y > 0)
 
         return y, backward
 

@@ -8,7 +8,7 @@ kernel, column of the kernel, channel). A row of a field lies in one piece in me
 from __future__ import annotations
 
 from quatnet.backend import Array, array_module
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 
 
 def output_length(length: int, kernel: int, stride: int, padding: int) -> int:
@@ -21,7 +21,7 @@ def im2col(x: Array, kernel: tuple[int, int], stride: int, padding: int) -> Arra
     n, h, w, c = x.shape
     kh, kw = kernel
     oh, ow = output_length(h, kh, stride, padding), output_length(w, kw, stride, padding)
-    if kernels.usable(x):
+    if cuda.usable(x):
         return kernels.im2col(x, (n, oh, ow, kh, kw, c), stride, padding)
     padded = _pad(x, padding)
     image, row, column, channel = padded.strides
@@ -39,7 +39,7 @@ def col2im(
 
     It is written into `out` if that is given.
     """
-    if kernels.usable(columns):
+    if cuda.usable(columns):
         x = array_module(columns).empty(shape, columns.dtype) if out is None else out
         kernels.col2im(columns, x, stride, padding)
         return x

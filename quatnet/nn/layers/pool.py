@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 from quatnet.nn.layers.layer import Backward, Layer, check_positive
 
 
@@ -22,7 +22,7 @@ class MaxPool2d(Layer):
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y (n, h // size, w // size, c); backward: dy goes to the position of the maximum."""
         y = self.predict(x)
-        if kernels.usable(x):
+        if cuda.usable(x):
             return y, lambda dy: kernels.max_pool_backward(x, y, dy, self.size)
         xp = array_module(x)
         shape = x.shape
@@ -42,7 +42,7 @@ class MaxPool2d(Layer):
 
     def predict(self, x: Array) -> Array:
         """Return y (n, h // size, w // size, c)."""
-        if kernels.usable(x):
+        if cuda.usable(x):
             return kernels.max_pool(x, self.size)
         xp = array_module(x)
         first, *others = self._corners(x)

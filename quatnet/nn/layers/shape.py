@@ -6,7 +6,7 @@ import numpy as np
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
-from quatnet.nn import kernels
+from quatnet.nn import cuda, kernels
 from quatnet.nn.layers.layer import Backward, Layer, check_divisible
 
 GRAY = (0.2989, 0.587, 0.114)
@@ -69,7 +69,7 @@ class AppendGray(Layer):
 
     def predict(self, x: Array) -> Array:
         """Return (n, h, w, 4)."""
-        if kernels.usable(x):
+        if cuda.usable(x):
             return kernels.append_gray(x, GRAY)
         y = array_module(x).empty((*x.shape[:-1], 4), dtype=x.dtype)
         y[..., :3] = x
