@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from quatnet.report import experiments
-from quatnet.runs import Run
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "collect_results.py"
 
@@ -24,12 +23,3 @@ def test_what_is_collected_is_the_same_experiment_as_the_runs(script, small_runs
     (found,) = experiments.gather([experiments.read(tmp_path / "results" / "digits")])
     assert found.points == small_experiment.points
     assert found.sources[0].settings["epochs"] == 2
-    assert (tmp_path / "docs" / "results" / "digits.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_dense_networks_alone_have_no_picture(script, small_runs, tmp_path, monkeypatch):
-    read = Run.results
-    monkeypatch.setattr(Run, "results", lambda run: read(run)[:1])
-    script.collect("digits", small_runs, tmp_path)
-    assert len((tmp_path / "results" / "digits" / "results.csv").read_text().splitlines()) == 1 + 4
-    assert not (tmp_path / "docs").exists()
