@@ -60,7 +60,7 @@ def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset,
     with network.limit_blas():
         step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
         image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
-    tests = math.ceil(train.epochs / train.test_every) / train.epochs
+    tests = 1.0 if train.patience else math.ceil(train.epochs / train.test_every) / train.epochs
     epoch = steps * step + (tests * len(whole.dataset.y_test) + held_out) * image
     return Cost(train.epochs * trainings(prune), steps, epoch)
 

@@ -27,12 +27,12 @@ def read_images(path: Path, shape: tuple[int, int, int], *, invert: bool = False
 
 
 def check_scale(path: Path, image: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> None:
-    """Raise a UsageError for bytes where a network was trained on floats that were no pixels from 0 to 1.
+    """Raise a UsageError for bytes where a network was trained on floats that, by their moments, were not from 0 to 1.
 
-    `mean` and `std` are those of the training images, per channel: of pixels from 0 to 1, the mean is one too, and the
-    deviation 0.5 at most (or 1, which stands for that of a constant channel).
+    `mean` and `std` are those of the training images, per channel: values from 0 to 1 with the mean m have a variance
+    of at most m (1 - m). The deviation of a constant channel is given as 1.
     """
-    pixels = all(0 <= m <= 1 and (s < 0.5 + 1e-6 or s == 1) for m, s in zip(mean, std, strict=True))
+    pixels = all(0 <= m <= 1 and (s**2 <= m * (1 - m) + 1e-6 or s == 1) for m, s in zip(mean, std, strict=True))
     if image.dtype == np.uint8 and not pixels:
         raise UsageError(
             f"{path}: bytes from 0 to 255 given; the network was trained on floats outside 0 to 1 (mean"

@@ -32,6 +32,11 @@ class Variant:
     pruning: dict[str, Any] = field(default_factory=dict)
     longer: int = 1
 
+    @property
+    def ablation(self) -> str:
+        """What is changed: the label without the algebra."""
+        return self.label.partition(", ")[2]
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -57,19 +62,22 @@ class Preset:
         return f"Figure {self.figure}" if self.figure[0].isdigit() and "-" not in self.figure else self.figure
 
     def only(self, names: Sequence[str]) -> Preset:
-        """Return the ablations whose labels contain one of `names`, with the two unchanged networks before them.
+        """Return the ablations whose names begin with one of `names`, with the two unchanged networks before them.
 
-        Raises UsageError for a figure of the paper, and for a name that no ablation has.
+        Raises UsageError for a figure of the paper, and for what no ablation's name begins with.
         """
         unchanged, ablations = self.variants[:2], self.variants[2:]
         if not ablations:
             raise UsageError(f"--only: {self.name} is no ablation, it has the two networks of the paper")
+        allowed = dict.fromkeys(variant.ablation for variant in ablations)
         for name in names:
-            if not any(name in variant.label for variant in ablations):
-                allowed = dict.fromkeys(variant.label.partition(", ")[2] for variant in ablations)
-                raise UsageError(f"--only: {name!r} given; a part of one of these is needed: {'; '.join(allowed)}")
-        kept = (variant for variant in ablations if any(name in variant.label for name in names))
-        return replace(self, variants=(*unchanged, *kept))
+            if not name or not any(ablation.startswith(name) for ablation in allowed):
+                raise UsageError(
+                    f"--only: {name!r} given; one of these, or its beginning, is needed: {'; '.join(allowed)}"
+                )
+        kept = (variant for variant in ablations if variant.ablation.startswith(tuple(names)))
+        figure = "-".join([self.figure, *names]).replace(" ", "-")
+        return replace(self, figure=figure, variants=(*unchanged, *kept))
 
     def jobs(self, seeds: int, scale: str, training: dict[str, Any], pruning: dict[str, Any]) -> list[Job]:
         """Return a job per variant and seed, with given settings on top.

@@ -1,4 +1,4 @@
-"""Training as in section 4 of the paper: epochs of shuffled batches, a test after each, the last one reported.
+"""Training as in section 4 of the paper: epochs of shuffled batches, tests after them, the last one reported.
 
 With a validation set and a patience, training stops early instead, and the epoch of lowest validation loss is the one
 reported (section 5.1).

@@ -51,6 +51,10 @@ def test_seconds_grow_with_the_steps_and_the_images_tested(dataset, monkeypatch)
     assert more.seconds == pytest.approx(5 * (6 * (1 / 5) + 40 * (1 / 20)))
     seldom = cost.measure(settings(epochs=5, test_every=2), None, dataset, COMPUTE)
     assert seldom.seconds == pytest.approx(5 * 2 * (1 / 2) + 3 * 40 * (1 / 40))
+    early = cost.measure(
+        settings(epochs=5, test_every=2, validation_size=20, patience=2, test_size=20), None, dataset, COMPUTE
+    )
+    assert early.seconds == pytest.approx(5 * (2 * (1 / 2) + 40 * (1 / 20)))
 
 
 def test_the_fastest_of_several_calls_counts(monkeypatch):

@@ -212,7 +212,7 @@ def test_bytes_are_right_for_a_network_of_pixels_from_0_to_1(values):
     check_scale(Path("a.png"), np.zeros((2, 2, 2), np.uint8), *channel_statistics(values))
 
 
-@pytest.mark.parametrize(("scale", "shift"), [(255, 0), (2, -1), (12**0.5, -(3**0.5)), (1, 0.6)])
+@pytest.mark.parametrize(("scale", "shift"), [(255, 0), (2, -1), (12**0.5, -(3**0.5)), (1, 0.6), (1.6, -0.6)])
 def test_bytes_for_a_network_of_other_numbers_are_an_error_and_floats_are_not(scale, shift):
     statistics = channel_statistics(scale * np.random.default_rng(0).random((9, 4, 4, 2)) + shift)
     check_scale(Path("a.npy"), np.zeros((2, 2, 2), np.float32), *statistics)

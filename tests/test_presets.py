@@ -105,16 +105,21 @@ def test_a_setting_in_which_the_networks_are_to_differ_cannot_be_given():
 
 
 def test_some_ablations_come_with_the_two_unchanged_networks():
-    few = PRESETS["ablations-conv-2"].only(["shuffled", "matched"])
+    few = PRESETS["ablations-conv-2"].only(["shuffled", "matched init"])
+    assert few.figure == "ablations-conv-2-shuffled-matched-init"
     labels = [variant.label for variant in few.variants]
     matched = ["real, matched initialisation", "quaternion, matched initialisation"]
     assert labels == ["real", "quaternion", *matched, "quaternion, shuffled signs"]
     assert few.jobs(1, "full", {}, {}) == [*jobs_of("ablations-conv-2")[:4], jobs_of("ablations-conv-2")[7]]
 
 
-def test_a_name_that_no_ablation_has_is_an_error_with_all_that_there_are():
-    with pytest.raises(UsageError, match="--only: 'algebra' given; a part of one of these is needed: matched initial"):
-        PRESETS["ablations-conv-2"].only(["matched", "algebra"])
+@pytest.mark.parametrize("name", ["algebra", "real", "he", "initialisation", ""])
+def test_what_no_ablation_begins_with_is_an_error_with_all_that_there_are(name):
+    with pytest.raises(UsageError, match=f"--only: '{name}' given; one of these, or its beginning, is needed: matched"):
+        PRESETS["ablations-conv-2"].only(["matched", name])
+
+
+def test_the_figures_of_the_paper_have_no_ablations_to_choose_from():
     with pytest.raises(UsageError, match="--only: Figure 5b is no ablation"):
         PRESETS["5b"].only(["real"])
 

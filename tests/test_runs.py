@@ -450,6 +450,13 @@ def test_the_best_epoch_and_its_weights_come_back_with_a_checkpoint(run):
     np.testing.assert_array_equal(found.best_value, best)
 
 
+def test_an_epoch_without_a_test_comes_back_with_a_checkpoint(run):
+    untested = Progress(3, EpochResult(3, 0.5, None, None, 0.125))
+    run.save_checkpoint(ROUND_1, untested, ARRAYS, 7)
+    assert run.load_checkpoint().progress == untested
+    assert (run.metrics()[-1]["accuracy"], run.metrics()[-1]["test_loss"]) == (None, None)
+
+
 def test_only_the_last_checkpoint_is_kept(run):
     save_epochs(run, 1, 2, 3)
     assert run.load_checkpoint().progress.epochs == 3

@@ -34,7 +34,7 @@ class Output:
         cells = [columns, *rows]
         for k in range(len(columns)):
             width = max(len(row[k]) for row in cells)
-            is_number = all(row[k] == "-" or (row[k][:1].isdigit() and ", " not in row[k]) for row in rows)
+            is_number = all(row[k] == "-" or (row[k].lstrip("+-")[:1].isdigit() and ", " not in row[k]) for row in rows)
             align = str.rjust if is_number else str.ljust
             cells = [[*row[:k], align(row[k], width), *row[k + 1 :]] for row in cells]
         for index, row in enumerate(cells):

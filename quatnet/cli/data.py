@@ -47,8 +47,8 @@ def list_(data_dir: Path, as_json: bool, quiet: bool) -> None:
     output.say()
     for e in found:
         output.say(f"{e.name}: {e.description}{_use(e.name)}; licence: {e.licence}")
-    output.say("any other: --dataset PATH, an .npz file with x_train, y_train, x_test, y_test,")
-    output.say("or files in the format of MNIST or CIFAR")
+    output.say("any other: --dataset PATH, an .npz file with x_train, y_train, x_test, y_test")
+    output.say("(and class_names), or files in the format of MNIST or CIFAR")
     keys = ("name", "description", "train_images", "test_images", "shape", "classes", "where", "licence")
     output.finish({"data_dir": str(data_dir), "datasets": [{key: getattr(e, key) for key in keys} for e in found]})
 

@@ -91,7 +91,7 @@ sweep_options = _apply(
 )
 
 test_every_option = click.option(
-    "--test-every", type=int, help="Test after every N-th epoch, and after the last.  [default: 1]"
+    "--test-every", type=int, help="Test after every N-th epoch, and after any that may be reported.  [default: 1]"
 )
 training_options = _apply(
     [

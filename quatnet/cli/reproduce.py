@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,9 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.argument("figure", type=click.Choice([*PRESETS, *ALIASES]), metavar="FIGURE")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Trials, seeds 0 to N - 1.")
 @click.option(
-    "--protocol", type=click.Choice(PROTOCOLS), help="Of pruning; not of ablations, which vary it.  [default: paper]"
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    help="Of pruning, unless the networks differ in it.  [default: the figure's]",
 )
 @click.option(
     "--scale", type=click.Choice(list(SCALES)), default="full", show_default=True, help="Part of the training images."
@@ -47,7 +48,10 @@ PRUNING = ("protocol", "rounds", "amount")
 @options.test_every_option
 @options.sweep_options
 @click.option(
-    "--only", multiple=True, metavar="NAME", help="Of ablations: just this one, and the unchanged networks; repeatable."
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Of ablations: this one (its first word is enough) and the unchanged networks.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @options.data_dir_option
@@ -170,7 +174,7 @@ def _curves(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path)
     rows = []
     for algebra, curve in curves.items():
         deviation = "" if curve.deviation is None else f" ± {curve.deviation[-1]:.2f}"
-        row = [algebra, str(len(curve.epochs)), f"{curve.mean[-1]:.3f}{deviation}"]
+        row = [algebra, str(curve.epochs[-1]), f"{curve.mean[-1]:.3f}{deviation}"]
         if algebra in theirs:
             at, mean, spread = theirs[algebra]
             row.append(f"{mean[-1]:.3f} ± {spread[-1]:.2f} (epoch {at[-1]:.0f})")
@@ -180,7 +184,7 @@ def _curves(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path)
     title = f"{preset.arch} on {Path(runs[0].train_settings.dataset).stem}"
     if epochs.save_epochs(picture, curves, preset.figure if same_data else "", preset.curve, title):
         output.say(f"picture: {picture}")
-    output.finish({a: {"epochs": len(c.epochs), preset.curve: float(c.mean[-1])} for a, c in curves.items()})
+    output.finish({a: {"epochs": int(c.epochs[-1]), preset.curve: float(c.mean[-1])} for a, c in curves.items()})
 
 
 def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path) -> None:
@@ -221,6 +225,6 @@ def _difference(cell: ablations.Cell) -> str:
     if cell is None:
         return "-"
     mean, half = cell
-    if half is None or math.isnan(half):
+    if half is None:
         return f"{mean:+.1f}"
     return f"{mean:+.1f} ± {half:.1f}{' *' if abs(mean) > half else ''}"

@@ -113,9 +113,9 @@ def _class_names(path: Path, names: NDArray[Any], classes: int) -> tuple[str, ..
         raise DataError(
             f"{path}: {NAMES} has dtype {names.dtype} and shape {names.shape}, expected strings of shape ({classes},)"
         )
-    for name in names.tolist():
-        if not name.isprintable():
-            raise DataError(f"{path}: {NAMES} holds {name!r}, expected printable characters only")
+    for k, name in enumerate(names.tolist()):
+        if not name or not name.isprintable() or name in names[:k]:
+            raise DataError(f"{path}: {NAMES} holds {name!r}, expected printable names, all different")
     return tuple(names.tolist())
 
 

@@ -55,11 +55,11 @@ class Kernel:
         return f"typedef {C_TYPES[dtype]} T;\ntypedef {C_TYPES[pixel]} PIXEL;\n{PRELUDE}\n{self.code}"
 
     def on_rows(self, rows: int, dtype: np.dtype, *arguments: Any, pixel: np.dtype = FLOATS[0]) -> None:
-        """Launch it with as many rows of lanes."""
+        """Launch it on `rows` rows; T is `dtype`, PIXEL `pixel`, and the arguments follow the count."""
         self._launch(-(-rows // ROWS), rows, dtype, pixel, arguments)
 
     def on_entries(self, size: int, dtype: np.dtype, *arguments: Any) -> None:
-        """Launch it with as many lanes, for single entries, whatever row they are in."""
+        """Launch it on `size` entries, a lane for each, whatever row it is in."""
         self._launch(-(-size // (ROWS * LANES)), size, dtype, FLOATS[0], arguments)
 
     def _launch(self, blocks: int, count: int, dtype: np.dtype, pixel: np.dtype, arguments: tuple[Any, ...]) -> None:

@@ -360,12 +360,6 @@ def sgd(value: Array, gradient: Array, mask: Array, u: Array, *, rate: float, mo
     SGD.on_entries(value.size, dtype, value, gradient, mask, u, rate, momentum, decay)
 
 
-KERNELS = (
-    *(EXPAND, FOLD, IM2COL, COL2IM, MAX_POOL, MAX_POOL_BACKWARD, RELU_BACKWARD, APPEND_GRAY),
-    *(CROSS_ENTROPY, READ_IMAGES, ADAM, SGD),
-)
-
-
 def _bits(signs: Signs) -> int:
     """Return a number whose bit 4 c + b is 1 where the sign of component b in component c is positive."""
     return sum(1 << k for k, sign in enumerate(np.ravel(signs)) if sign > 0)

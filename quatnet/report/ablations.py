@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,14 +35,13 @@ def differences(trials: Trials) -> dict[str, list[Cell]]:
     """Return, per level, the mean paired differences between variants, and half the widths of their 95 % t intervals.
 
     The quaternion minus the real network, for every ablation that has both; and every variant minus the unchanged
-    network of its algebra. Runs of one seed are a pair. Without three seeds there is no interval (None).
+    network of its algebra. Runs of one seed are a pair. There is no interval (None) without three seeds, nor where all
+    differences are equal.
     """
     values = {label: _at_levels(of_seed) for label, of_seed in trials.items()}
     algebras = ("real", "quaternion")
     names = dict.fromkeys(label.partition(", ")[2] for label in trials)
-    pairs = {
-        f"quaternion - real{name and ', '}{name}": [_label(algebra, name) for algebra in algebras] for name in names
-    }
+    pairs = {f"quaternion - {_label('real', name)}": [_label(algebra, name) for algebra in algebras] for name in names}
     pairs |= {f"{_label(a, name)} - unchanged": [a, _label(a, name)] for name in names for a in algebras if name}
     return {
         title: _difference(values[subtracted], values[label])
@@ -92,10 +92,12 @@ def _difference(subtracted: np.ndarray, values: np.ndarray) -> list[Cell]:
 
 
 def _cells(values: np.ndarray, spread: np.ndarray | None) -> list[Cell]:
-    """Return mean and spread of the columns of `values` (seeds, levels); None for a column of NaN."""
+    """Return mean and spread of the columns of `values` (seeds, levels); None for a mean or a spread that is NaN."""
+    means = values.mean(axis=0).tolist()
+    spreads = [math.nan] * len(means) if spread is None else spread.tolist()
     return [
-        None if np.isnan(column).any() else (float(column.mean()), None if spread is None else float(spread[k]))
-        for k, column in enumerate(values.T)
+        None if math.isnan(mean) else (mean, None if math.isnan(half) else half)
+        for mean, half in zip(means, spreads, strict=True)
     ]
 
 

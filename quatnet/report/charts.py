@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,17 +36,16 @@ def trainings(found: dict[str, list[Training]]) -> list[tuple[str, str]]:
     charts = []
     for algebra, rounds in found.items():
         for name, values in (("training loss", "loss"), ("test accuracy, %", "accuracy")):
-            every = [y for others in found.values() for training in others for y in getattr(training, values)]
-            lines = [
-                Line(
-                    name=_round_name(training),
-                    style=f"{algebra} {dashes}".strip(),
-                    x=training.epochs,
-                    y=getattr(training, values).tolist(),
-                    marker=len(training.epochs) == 1,
-                )
-                for training, dashes in zip(rounds, DASHES, strict=False)
+            every = [
+                y for others in found.values() for training in others for y in _by_epoch(training, values).values()
             ]
+            if not every:
+                continue
+            lines = []
+            for training, dashes in zip(rounds, DASHES, strict=False):
+                points = _by_epoch(training, values)
+                style, x, y = f"{algebra} {dashes}".strip(), tuple(points), tuple(points.values())
+                lines.append(Line(name=_round_name(training), style=style, x=x, y=y, marker=len(x) == 1))
             charts.append(_small(f"{algebra}: {name}", lines, "epoch", svg.linear(every, "")))
     return charts
 
@@ -99,6 +99,12 @@ def _paper_lines(section: Section) -> list[Line]:
         )
         for algebra, curve in section.figure.curves.items()
     ]
+
+
+def _by_epoch(training: Training, values: str) -> dict[int, float]:
+    """Return the values by epoch, without those that are NaN."""
+    found = zip(training.epochs, getattr(training, values).tolist(), strict=True)
+    return {epoch: value for epoch, value in found if not math.isnan(value)}
 
 
 def _round_name(training: Training) -> str:

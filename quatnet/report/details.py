@@ -5,6 +5,7 @@ Everything is a mean over the runs of one algebra, in the rounds that all of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ COMPONENTS = ("r", "i", "j", "k")
 
 @dataclass(frozen=True)
 class Training:
-    """The training of one round: training loss and test accuracy (percent) after every epoch."""
+    """The training of one round: training loss and test accuracy (percent; NaN where not all were tested) by epoch."""
 
     round: int
     weights_left: float
@@ -123,6 +124,7 @@ def _epochs(run: Run) -> dict[int, list[tuple[float, float]]]:
 
 def _values(run: Run, line: Any) -> tuple[str, int, int, tuple[float, float]]:
     try:
-        return line["phase"], int(line["round"]), int(line["epoch"]), (float(line["loss"]), float(line["accuracy"]))
+        accuracy = math.nan if line["accuracy"] is None else float(line["accuracy"])
+        return line["phase"], int(line["round"]), int(line["epoch"]), (float(line["loss"]), accuracy)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run.path / 'metrics.jsonl'}: not the epochs of a run ({error})") from None

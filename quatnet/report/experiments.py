@@ -15,8 +15,8 @@ from quatnet.report import points
 from quatnet.report.points import ALGEBRAS, Point
 from quatnet.runs import Run
 
-VARIES = {"quaternion", "seed", "rounds", "stop_below", "arch", "dataset", "protocol", "init"}
-"""Settings that are not compared within an experiment: how far a run goes, and what the points themselves say."""
+VARIES = {"quaternion", "seed", "rounds", "stop_below", "test_every", "arch", "dataset", "protocol", "init"}
+"""Settings that are not compared within an experiment: what changes no round, and what the points themselves say."""
 
 ALIKE = 1.1
 """Ratio up to which seeds may differ in the weights left after a round: quaternions and channels go as wholes."""

@@ -66,6 +66,7 @@ def test_a_seed_ticket_trains_the_round_again_bit_for_bit(quatnet, run):
 
 def test_a_seed_ticket_and_settings_do_not_go_together(quatnet, run):
     path = quatnet.json("export", run, "--format", "seed")["path"]
+    assert "'missing.seed' does not exist" in quatnet.error(2, "train", "--ticket", "missing.seed")
     assert "--ticket: --epochs given too" in quatnet.error(2, "train", "--ticket", path, "--epochs", 3)
     assert "--ticket: --arch given too" in quatnet.error(2, "train", "--ticket", path, "--arch", "lenet")
     assert quatnet.error(2, "train").startswith("'--arch' or '--ticket' is needed; architectures are lenet, ")

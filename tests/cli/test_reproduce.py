@@ -35,7 +35,7 @@ def test_a_dry_run_says_what_it_costs_and_starts_nothing(quatnet, tmp_path):
 
 
 def test_a_figure_of_pruning_is_made_with_its_report_and_again_for_nothing(quatnet, tmp_path):
-    command = ("reproduce", "5b", *TINY, "--seeds", 2, "--rounds", 2)
+    command = ("reproduce", "5b", *TINY, "--seeds", 2, "--rounds", 2, "--test-every", 2)
     text = quatnet(*command)
     runs = [Run(path) for path in list_runs(tmp_path / "runs")]
     assert sorted((run.train_settings.algebra, run.train_settings.seed) for run in runs) == [
@@ -55,6 +55,11 @@ def test_a_figure_of_training_shows_the_last_epoch_and_draws_the_curves(quatnet,
         line = next(line for line in text.splitlines() if line.startswith(f"{algebra} "))
         assert line.split() == [algebra, "2", f"{curve.mean[-1]:.3f}", "±", f"{curve.deviation[-1]:.2f}"]
     assert (tmp_path / "runs" / "figure-5a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_figure_of_training_with_few_tests_has_the_epochs_of_all(quatnet):
+    values = quatnet.json("reproduce", "5a", *TINY, "--seeds", 1, "--test-every", 2)
+    assert [values[algebra]["epochs"] for algebra in ("real", "quaternion")] == [2, 2]
 
 
 def test_the_loss_of_figure_3_is_that_on_the_test_images(quatnet, tmp_path):
@@ -85,8 +90,9 @@ def test_one_ablation_alone_comes_with_the_unchanged_networks(quatnet, tmp_path)
     assert list(values["accuracy"]) == ["real", "quaternion", "real, thin"]
     assert list(values["differences"]) == ["quaternion - real", "real, thin - unchanged"]
     runs = [Run(path) for path in list_runs(tmp_path / "runs")]
-    tested = {line["epoch"]: line["accuracy"] is not None for run in runs for line in run.metrics()}
-    assert (len(runs), tested) == (3, {1: False, 2: True})
+    tested = {(line["epoch"], line["accuracy"] is not None) for run in runs for line in run.metrics()}
+    assert (len(runs), tested) == (3, {(1, False), (2, True)})
+    assert (tmp_path / "runs" / "ablations-lenet-12-thin.csv").is_file()
     assert "--only: Figure 5b is no ablation" in quatnet.error(2, "reproduce", "5b", "--only", "thin")
 
 

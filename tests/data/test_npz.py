@@ -106,6 +106,8 @@ def test_an_array_of_objects_is_refused(load, one_line_error, key):
         ({"y_test": np.array([0, 1, 2, 3])}, ["y_train lacks class 3", "0..3"]),
         ({"class_names": np.array(["a", "b"])}, ["class_names", "(2,)", "strings of shape (3,)"]),
         ({"class_names": np.array(["a", "b\n", "c"])}, ["class_names", r"'b\n'", "printable"]),
+        ({"class_names": np.array(["a", "b", "a"])}, ["class_names", "'a'", "different"]),
+        ({"class_names": np.array(["a", "", "c"])}, ["class_names", "''"]),
         ({"class_names": np.arange(3)}, ["class_names", "int64", "strings of shape (3,)"]),
         ({"class_names": np.array(["a", "b", None])}, ["class_names is not a plain array"]),
     ],

@@ -33,20 +33,30 @@ def test_only_rounds_that_all_seeds_have_count():
 
 def test_differences_are_paired_by_seed_with_the_t_interval_of_scipy():
     accuracies = {
-        "real": [70, 75, 81],
-        "quaternion": [72, 79, 82],
-        "real, he": [71, 71, 71],
-        "real, thin": [50, 40, 45],
+        "real": [70, 75, 81], "quaternion": [72, 79, 82], "real, he": [71, 71, 71], "quaternion, he": [60, 62, 67],
+        "real, thin": [50, 40, 45], "quaternion, signs": [72, 70, 79],
+    }  # fmt: skip
+    expected = {
+        "quaternion - real": ("quaternion", "real"),
+        "quaternion - real, he": ("quaternion, he", "real, he"),
+        "real, he - unchanged": ("real, he", "real"),
+        "quaternion, he - unchanged": ("quaternion, he", "quaternion"),
+        "real, thin - unchanged": ("real, thin", "real"),
+        "quaternion, signs - unchanged": ("quaternion, signs", "quaternion"),
     }
     trials = {label: [trial((25, a), (6.25, a - 8)) for a in of_seed] for label, of_seed in accuracies.items()}
     found = ablations.differences(trials)
-    assert list(found) == ["quaternion - real", "real, he - unchanged", "real, thin - unchanged"]
-    for title, label, subtracted in zip(found, ("quaternion", "real, he", "real, thin"), ("real",) * 3, strict=True):
-        test = stats.ttest_rel(accuracies[label], accuracies[subtracted])
-        low, high = test.confidence_interval(0.95)
+    assert set(found) == set(expected)
+    for title, (label, subtracted) in expected.items():
+        low, high = stats.ttest_rel(accuracies[label], accuracies[subtracted]).confidence_interval(0.95)
         for mean, half in found[title][:3]:
             assert (mean - half, mean + half) == pytest.approx((low, high))
         assert found[title][3:] == [None, None, None]
+
+
+def test_equal_differences_have_no_interval():
+    trials = {label: [trial((25, a), (12.5, a))] * 3 for label, a in (("real", 10), ("quaternion", 12))}
+    assert ablations.differences(trials)["quaternion - real"][:2] == [(2, None), (2, None)]
 
 
 def test_two_seeds_have_differences_without_an_interval():

@@ -8,7 +8,7 @@ import pytest
 
 from quatnet.errors import RunError
 from quatnet.pruning.masks import Masks
-from quatnet.report import details
+from quatnet.report import charts, details
 from quatnet.runs import Run
 from quatnet.training import Phase, Position
 
@@ -65,6 +65,21 @@ def test_the_search_for_masks_is_no_training_that_is_shown(copied):
 def test_of_runs_that_stopped_early_the_epochs_that_all_have_are_shown(copied, small_runs):
     rewrite_metrics(copied, lambda lines: [line for line in lines if '"epoch": 2' not in line])
     assert [training.epochs for training in details.trainings([copied, small_runs[1]])] == [(1,)] * 3
+
+
+def test_an_epoch_after_which_not_all_runs_were_tested_has_a_loss_and_no_accuracy(copied, small_runs):
+    accuracy = f'"accuracy": {lines_of(copied, 0)[0]["accuracy"]}'
+    rewrite_metrics(copied, lambda lines: [lines[0].replace(accuracy, '"accuracy": null'), *lines[1:]])
+    dense = details.trainings([copied, small_runs[1]])[0]
+    assert np.isnan(dense.accuracy).tolist() == [True, False]
+    assert np.isfinite(dense.loss).all()
+    titles = [title for title, _ in charts.trainings({"real": [dense]})]
+    assert titles == ["real: training loss", "real: test accuracy, %"]
+
+
+def test_a_training_without_any_test_has_no_chart_of_its_accuracy():
+    training = details.Training(0, 100.0, (1, 2), np.array([2.0, 1.0]), np.array([np.nan, np.nan]))
+    assert [title for title, _ in charts.trainings({"real": [training]})] == ["real: training loss"]
 
 
 def test_of_an_epoch_that_was_trained_twice_the_second_time_counts(copied):
