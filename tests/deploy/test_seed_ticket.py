@@ -185,9 +185,7 @@ def test_other_names_of_the_classes_are_no_other_data(tmp_path, experiment):
     ticket = SeedTicket.of(experiment({"dataset": str(path)}, rounds=1), 1)
     with np.load(path) as arrays:
         np.savez(path, **arrays, class_names=np.array(["a", "b", "c"]))
-    again = retrain(ticket, tmp_path / "elsewhere")
-    assert ticket.matches(again)
-    assert again.data.class_names == ("a", "b", "c")
+    assert ticket.matches(retrain(ticket, tmp_path / "elsewhere"))
 
 
 def test_a_folder_that_was_made_with_other_data_is_left_alone(tmp_path, experiment):
