@@ -240,6 +240,11 @@ def test_only_settings_that_differ_are_named():
     assert message == "run was made with other settings: batch-size 20 there, 30 given"
 
 
+def test_rewinding_to_an_epoch_does_not_go_with_early_stopping(run):
+    early = replace(run.train_settings, epochs=9, patience=2, validation_size=9)
+    one_line_error(UsageError, lambda: PruneSettings(rewind_epoch=3).check_training(early), "not with --patience")
+
+
 # data
 
 
@@ -629,8 +634,3 @@ def test_other_folders_and_files_are_no_runs(run, tmp_path):
 @pytest.mark.parametrize("folder", [".", "missing"])
 def test_where_no_runs_are_the_list_is_empty(tmp_path, folder):
     assert list_runs(tmp_path / folder) == []
-
-
-def test_rewinding_to_an_epoch_does_not_go_with_early_stopping(run):
-    early = replace(run.train_settings, epochs=9, patience=2, validation_size=9)
-    one_line_error(UsageError, lambda: PruneSettings(rewind_epoch=3).check_training(early), "not with --patience")
