@@ -11,7 +11,7 @@ from quatnet.data import load
 from quatnet.nn import parameters
 from quatnet.nn.architectures import Architecture
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import Network
+from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import Adam
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.settings import TrainSettings

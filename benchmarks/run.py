@@ -28,7 +28,7 @@ import threadpoolctl
 from quatnet import build
 from quatnet.environment import describe
 from quatnet.nn.architectures import ARCHITECTURES, Architecture
-from quatnet.nn.assembly import Algebra, layers_of
+from quatnet.nn.architectures import Algebra, layers_of
 from quatnet.nn.layers.layer import WeightLayer
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.optimizers import Adam

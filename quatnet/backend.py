@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
-import threadpoolctl
 from scipy import sparse
 
 from quatnet.errors import UsageError
@@ -95,18 +93,6 @@ def select(device: str) -> ModuleType:
         raise UsageError(f"--device {device}: this machine has {count} GPU(s), numbered from 0")
     cupy.cuda.Device(int(index or 0)).use()
     return cupy  # type: ignore[no-any-return]
-
-
-def blas_threads(count: int) -> AbstractContextManager[object]:
-    """Limit BLAS to `count` threads inside a `with` block."""
-    limits: AbstractContextManager[object] = _libraries().limit(limits=count, user_api="blas")
-    return limits
-
-
-@functools.cache
-def _libraries() -> threadpoolctl.ThreadpoolController:
-    """Return the BLAS libraries of this process; looking for them takes a millisecond or two."""
-    return threadpoolctl.ThreadpoolController()
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from quatnet.data import Dataset
-from quatnet.experiment import Compute, network_for
+from quatnet.experiment import network_for
+from quatnet.fast import Compute
 from quatnet.runs import DataDescription
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.training import (
@@ -57,9 +58,8 @@ def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset,
     steps, timed = (math.ceil(n / train.batch_size) for n in (images, len(cut.y_train)))
     network = network_for(train, DataDescription.of(TrainingData(cut)), compute)
     optimizer = make_optimizer(network, train)
-    with network.limit_blas():
-        step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
-        image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
+    step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
+    image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
     tests = 1.0 if train.patience else math.ceil(train.epochs / train.test_every) / train.epochs
     epoch = steps * step + (tests * len(whole.dataset.y_test) + held_out) * image
     return Cost(epochs(train, prune), steps, epoch)

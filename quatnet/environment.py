@@ -17,7 +17,7 @@ from quatnet.version import VERSION
 PACKAGES = ("numpy", "scipy", "click", "pooch", "rich", "threadpoolctl", "cupy-cuda12x", "cupy-cuda13x")
 
 
-def describe(*, device: str, conv: str, threads: int) -> dict[str, Any]:
+def describe(*, device: str, engine: str, conv: str, threads: int) -> dict[str, Any]:
     """Return the environment as a JSON object; of `device`, what was chosen and the array library that it means."""
     return {
         "quatnet": VERSION,
@@ -32,6 +32,7 @@ def describe(*, device: str, conv: str, threads: int) -> dict[str, Any]:
             for pool in threadpoolctl.threadpool_info()
             if pool["user_api"] == "blas"
         ],
+        "engine": engine,
         "conv": conv,
         "threads": threads,
         "device": device,

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from quatnet.data import load
-from quatnet.environment import describe
 from quatnet.errors import RunError, UsageError
-from quatnet.nn.architectures import architecture
-from quatnet.nn.models import Network, build
+from quatnet.fast import Compute
+from quatnet.nn.networks import Network, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
 from quatnet.settings import PruneSettings, TrainSettings, numbers
 from quatnet.training import Phase, Position, TrainingData
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Where and how a network runs: none of it changes results beyond rounding.
-
-    `device` is auto, cpu, gpu or gpu:K; `conv` the convolution of the CPU (auto, im2col, winograd); `threads` those of
-    the CPU, None for one in a lenet, whose products are small, and all cores in a conv net.
-    """
-
-    device: str = "cpu"
-    conv: str = "auto"
-    threads: int | None = None
-
-    def threads_for(self, arch: str) -> int:
-        """Return the number of threads for an architecture."""
-        if self.threads is not None:
-            return self.threads
-        return (os.cpu_count() or 1) if architecture(arch).convolutional else 1
-
 
 CPU = Compute()
 
@@ -65,8 +43,7 @@ def start(
         run.check_data(description)
     else:
         network = network_for(train, description, compute)
-        environment = describe(device=compute.device, conv=compute.conv, threads=compute.threads_for(train.arch))
-        run = Run.create(path, train, description, network.values(), environment)
+        run = Run.create(path, train, description, network.values(), compute.describe(network))
     return Lab(run, data, network_for(train, description, compute), listener)
 
 
@@ -103,7 +80,7 @@ def trained_network(run: Run, round: int, compute: Compute = CPU) -> Network:
 
 def network_for(train: TrainSettings, data: DataDescription, compute: Compute = CPU) -> Network:
     """Return the network of some settings with its initial weights."""
-    return build(
+    network = build(
         train.arch,
         quaternion=train.quaternion,
         input_shape=data.input_shape,
@@ -115,9 +92,8 @@ def network_for(train: TrainSettings, data: DataDescription, compute: Compute = 
         signs=train.signs,
         norm=train.norm,
         device=compute.device,
-        conv=compute.conv,
-        threads=compute.threads_for(train.arch),
     )
+    return compute.prepare(network)
 
 
 def finished_round(run: Run, round: int | None) -> RoundResult:

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from quatnet.errors import UsageError
-from quatnet.nn.architectures import architecture
-from quatnet.nn.assembly import NORMALISATIONS
+from quatnet.nn.architectures import NORMALISATIONS, architecture
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import DTYPES, SIGNS
+from quatnet.nn.networks import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import UNITS
 

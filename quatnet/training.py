@@ -20,8 +20,7 @@ from quatnet.backend import Array, to_device, to_host
 from quatnet.data import Dataset
 from quatnet.data.preprocess import Normalizer, draw_crops
 from quatnet.errors import RunError
-from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import Network
+from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import SGD, Adam, Optimizer
 from quatnet.settings import TrainSettings
 from quatnet.streams import Stream, generator
@@ -138,13 +137,8 @@ class TrainingData:
 def make_optimizer(network: Network, settings: TrainSettings) -> Optimizer:
     """Return a new optimizer for all parameters of a network."""
     if settings.optimizer == "adam":
-        return Adam(network.parameters, weight_decay=settings.weight_decay, threads=network.threads)
-    return SGD(
-        network.parameters,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        threads=network.threads,
-    )
+        return Adam(network.parameters, weight_decay=settings.weight_decay)
+    return SGD(network.parameters, momentum=settings.momentum, weight_decay=settings.weight_decay)
 
 
 def train(
@@ -163,12 +157,11 @@ def train(
     batch and the number of batches. Returns the reported epoch. Raises RunError when the loss is not finite.
     """
     data = data.on(network.parameters.xp)
-    with network.limit_blas():
-        while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
-            started = time.perf_counter()
-            loss = train_epoch(network, optimizer, data.dataset, settings, position, progress.epochs, after_step)
-            progress = _evaluated(network, data, settings, position, progress, loss, started)
-            after_epoch(progress)
+    while progress.epochs < settings.epochs and not _out_of_patience(progress, settings):
+        started = time.perf_counter()
+        loss = train_epoch(network, optimizer, data.dataset, settings, position, progress.epochs, after_step)
+        progress = _evaluated(network, data, settings, position, progress, loss, started)
+        after_epoch(progress)
     if progress.reported is None:
         raise ValueError("progress: no epoch is left to train and none was trained")
     if progress.best_value is not None:
@@ -206,7 +199,7 @@ def train_epoch(
         for step, batch in enumerate(batches, start=1):
             inputs = normalize.batch(images, order[batch], None if crops is None else crops[:, batch])
             logits, backward = network.forward(inputs)
-            loss, dlogits = softmax_cross_entropy(logits, labels[batch])
+            loss, dlogits = network.loss(logits, labels[batch])
             backward(dlogits, inputs=False)
             optimizer.step(rate)
             losses.append(loss)
@@ -225,10 +218,10 @@ def evaluate(
     normalize = _normalizer(network, preprocessing, images)
     parts = [slice(k, min(k + EVALUATION_BATCH, n)) for k in range(0, n, EVALUATION_BATCH)]
     losses, hits = [], []
-    with network.limit_blas(), np.errstate(over="ignore", invalid="ignore"):  # the loss says what has diverged
+    with np.errstate(over="ignore", invalid="ignore"):  # the loss says what has diverged
         for part in parts:
             logits = network.predict(normalize(images[part]))
-            losses.append(softmax_cross_entropy(logits, labels[part])[0])
+            losses.append(network.loss(logits, labels[part])[0])
             hits.append((logits.argmax(axis=1) == labels[part]).sum())
     numbers = _read(losses + hits, xp)
     total = sum(loss * (part.stop - part.start) for loss, part in zip(numbers, parts, strict=False))
@@ -239,19 +232,17 @@ def predict(network: Network, preprocessing: Preprocessing, images: np.ndarray) 
     """Return the class probabilities (n, classes) of raw images (n, h, w, c), as a host array."""
     parts = []
     normalize = _normalizer(network, preprocessing, images)
-    with network.limit_blas():
-        for start in range(0, len(images), EVALUATION_BATCH):
-            part = to_device(images[start : start + EVALUATION_BATCH], network.parameters.xp)
-            logits = to_host(network.predict(normalize(part)))
-            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-            parts.append(exponentials / exponentials.sum(axis=1, keepdims=True))
+    for start in range(0, len(images), EVALUATION_BATCH):
+        part = to_device(images[start : start + EVALUATION_BATCH], network.parameters.xp)
+        logits = to_host(network.predict(normalize(part)))
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        parts.append(exponentials / exponentials.sum(axis=1, keepdims=True))
     return np.concatenate(parts)
 
 
 def _normalizer(network: Network, preprocessing: Preprocessing, images: Array) -> Normalizer:
     """Return what makes inputs of images like these; its constants are on the network's device."""
-    p = network.parameters
-    return Normalizer(images.dtype, images.shape[1:], preprocessing.mean, preprocessing.std, p.dtype, p.xp)
+    return network.normalizer(images.dtype, images.shape[1:], preprocessing.mean, preprocessing.std)
 
 
 def _read(scalars: list[Array], xp: ModuleType) -> list[float]:

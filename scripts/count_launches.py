@@ -22,7 +22,7 @@ from quatnet.backend import select, to_device
 from quatnet.data import Dataset
 from quatnet.nn.architectures import architecture
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.settings import TrainSettings
 from quatnet.training import Phase, Position, make_optimizer, train_epoch
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 import quatnet
 from quatnet.cli import main
-from quatnet.nn.models import count_parameters
+from quatnet.nn.networks import count_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(

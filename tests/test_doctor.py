@@ -5,7 +5,7 @@ import pytest
 
 from quatnet import doctor
 from quatnet.nn.layers.dense import Expanded
-from quatnet.nn.layers.stacked import Stacked
+from quatnet.fast.stacked import Stacked
 
 
 def test_all_checks_pass_on_the_cpu():

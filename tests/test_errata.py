@@ -11,7 +11,7 @@ import pytest
 
 from quatnet.nn.initializers import paper
 from quatnet.nn.layers import QuaternionConv2d, QuaternionDense
-from quatnet.nn.models import build, count_parameters
+from quatnet.nn.networks import build, count_parameters
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.pruning.lab import Lab
 from quatnet.quaternion import hamilton

@@ -8,7 +8,7 @@ import pytest
 
 from quatnet.errors import DataError, UsageError
 from quatnet.experiment import finished_round, network_for, reopen, start, trained_network
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.runs import Run, run_name
 from quatnet.training import Phase, Position, evaluate

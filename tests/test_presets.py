@@ -3,7 +3,7 @@
 import pytest
 
 from quatnet.errors import UsageError
-from quatnet.nn.models import count_parameters
+from quatnet.nn.networks import count_parameters
 from quatnet.presets import PRESETS
 from quatnet.settings import PruneSettings, TrainSettings
 

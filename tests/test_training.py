@@ -9,7 +9,7 @@ from quatnet import training
 from quatnet.data import augment
 from quatnet.data.preprocess import Normalizer
 from quatnet.errors import RunError
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.streams import Stream, generator
 from quatnet.training import (

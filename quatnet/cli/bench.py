@@ -92,7 +92,10 @@ def bench(
     if figure is not None:
         drawn = save_picture(figure, cards)
         output.say(f"picture: {figure}" if drawn else "no picture: matplotlib is not installed (extra `plot`)")
-    value = {"cards": [_as_json(one) for one in cards], "environment": describe(device="cpu", conv="auto", threads=1)}
+    value = {
+        "cards": [_as_json(one) for one in cards],
+        "environment": describe(device="cpu", engine="fast", conv="auto", threads=1),
+    }
     if file is not None:
         write_json(file, value)
         output.say(f"card: {file}")

@@ -41,7 +41,7 @@ def doctor(device: str, as_json: bool, quiet: bool) -> None:
     output = Output(as_json=as_json, quiet=quiet)
     if device == "auto":
         device = "cpu" if select(device) is np else "gpu"
-    environment = describe(device=device, conv="auto", threads=1)
+    environment = describe(device=device, engine="fast", conv="auto", threads=1)
     problem = gpu_problem()
     for name, value in _facts(environment).items():
         output.say(f"{name + ':':12}{value}")

@@ -10,7 +10,8 @@ from quatnet import training
 from quatnet.cli import options
 from quatnet.cli.console import Output, weights_left
 from quatnet.cli.summary import dense_percent, summary
-from quatnet.experiment import Compute, data_of, finished_round, trained_network
+from quatnet.experiment import data_of, finished_round, trained_network
+from quatnet.fast import Compute
 from quatnet.runs import Run
 
 

@@ -9,10 +9,9 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Output
 from quatnet.data import entries
-from quatnet.nn.architectures import ARCHITECTURES, Architecture
-from quatnet.nn.assembly import Algebra, layers_of
-from quatnet.nn.layers import Conv2d, Sequential
-from quatnet.nn.models import count_parameters
+from quatnet.nn.architectures import ARCHITECTURES, Algebra, Architecture, layers_of
+from quatnet.nn.layers import Conv2d
+from quatnet.nn.networks import count_parameters
 
 
 @click.command()
@@ -76,7 +75,7 @@ def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:
     shape = next(entry.shape for entry in entries() if entry.name == arch.paper_dataset)
     weights, biases = count_parameters(arch.name, quaternion, shape, classes)
     real = sum(count_parameters(arch.name, False, shape, classes))
-    layers = Sequential(layers_of(arch, Algebra(quaternion), shape, classes)).leaves()
+    layers = layers_of(arch, Algebra(quaternion), shape, classes).leaves()
     conv = sum(p.size for layer in layers if isinstance(layer, Conv2d) for p in layer.parameters.values())
     return {
         "arch": arch.name,

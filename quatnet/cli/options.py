@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from quatnet.data import default_data_dir
-from quatnet.nn.acceleration import CONVOLUTIONS
-from quatnet.nn.architectures import ALIASES, ARCHITECTURES
-from quatnet.nn.assembly import NORMALISATIONS
+from quatnet.fast.accelerate import CONVOLUTIONS
+from quatnet.nn.architectures import ALIASES, ARCHITECTURES, NORMALISATIONS
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.models import DTYPES, SIGNS
+from quatnet.nn.networks import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import UNITS
 from quatnet.settings import OPTIMIZERS, PROTOCOLS, SCHEDULES

@@ -12,7 +12,8 @@ from quatnet.cli.console import Output
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.ticket import read_ticket
 from quatnet.errors import UsageError
-from quatnet.experiment import Compute, finished_round, trained_network
+from quatnet.experiment import finished_round, trained_network
+from quatnet.fast import Compute
 from quatnet.images import check_scale, read_images
 from quatnet.runs import Run
 

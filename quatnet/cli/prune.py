@@ -15,7 +15,8 @@ from quatnet.cli.summary import dense_percent, introduce, summary
 from quatnet.deploy.budget import MOST_ROUNDS, Goal, Trial, prune_until
 from quatnet.deploy.values import VALUES
 from quatnet.errors import RunError, UsageError
-from quatnet.experiment import Compute, reopen, start
+from quatnet.experiment import reopen, start
+from quatnet.fast import Compute
 from quatnet.nn.architectures import architecture
 from quatnet.pruning import lottery
 from quatnet.pruning.lab import Lab

@@ -14,7 +14,7 @@ from quatnet.cli.report import report
 from quatnet.cli.sweep import Screen, exit_if_failed
 from quatnet.cost import Cost, measure
 from quatnet.data import load
-from quatnet.experiment import Compute
+from quatnet.fast import Compute
 from quatnet.files import write_bytes
 from quatnet.presets import ALIASES, PRESETS, SCALES, Preset
 from quatnet.report import ablations, epochs, paper

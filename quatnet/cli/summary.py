@@ -6,7 +6,7 @@ from typing import Any
 
 from quatnet.cli.console import Output
 from quatnet.nn.architectures import architecture
-from quatnet.nn.models import count_parameters
+from quatnet.nn.networks import count_parameters
 from quatnet.pruning.lab import Lab
 from quatnet.runs import RoundResult, Run
 

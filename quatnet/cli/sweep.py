@@ -14,7 +14,7 @@ from rich.table import Table
 from quatnet.cli import options
 from quatnet.cli.console import Output, share, weights_left
 from quatnet.errors import RunError
-from quatnet.experiment import Compute
+from quatnet.fast import Compute
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.runs import RoundResult
 from quatnet.settings import PROTOCOLS

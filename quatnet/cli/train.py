@@ -13,7 +13,8 @@ from quatnet.cli.summary import dense_percent, introduce, summary
 from quatnet.deploy import seed_ticket
 from quatnet.deploy.seed_ticket import SeedTicket
 from quatnet.errors import UsageError
-from quatnet.experiment import Compute, finished_round, start
+from quatnet.experiment import finished_round, start
+from quatnet.fast import Compute
 from quatnet.nn.architectures import ALIASES, ARCHITECTURES
 from quatnet.pruning.lottery import train_dense
 from quatnet.settings import TrainSettings

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from quatnet.backend import array_module, to_device
-from quatnet.nn import cuda, kernels
 
 # The paper's code normalises both CIFARs with ImageNet's constants.
 CIFAR_MEAN, CIFAR_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -27,8 +26,8 @@ PADDING = 4
 class Normalizer:
     """(images / 255 - mean) / std for uint8 images, (images - mean) / std for float images.
 
-    It holds the constants on a device. `pixel` is the dtype of the images, (h, w, c) the shape of one; `mean` and `std`
-    have c numbers each.
+    It holds the constants `offset` and `factor` on a device. `pixel` is the dtype of the images, (h, w, c) the shape of
+    one; `mean` and `std` have c numbers each.
     """
 
     def __init__(
@@ -46,20 +45,18 @@ class Normalizer:
         # One row of constants per image: an inner loop over c = 3 channels alone would be ten times slower.
         offset = np.tile(np.asarray(mean, np.float64) * scale, h * w).astype(dtype)
         factor = np.tile(1.0 / (np.asarray(std, np.float64) * scale), h * w).astype(dtype)
-        self._offset, self._factor = to_device(offset, xp), to_device(factor, xp)
+        self.offset, self.factor = to_device(offset, xp), to_device(factor, xp)
 
     def __call__(self, images: Any) -> Any:
         """Return normalised images (n, h, w, c), a new array."""
         n, h, w, c = images.shape
         rows = images.reshape(n, h * w * c).astype(self.dtype)
-        rows -= self._offset
-        rows *= self._factor
+        rows -= self.offset
+        rows *= self.factor
         return rows.reshape(n, h, w, c)
 
     def batch(self, images: Any, order: Any, crops: Any = None) -> Any:
         """Return the normalised images[order], cropped as `draw_crops` says if `crops` (3, n) are given."""
-        if cuda.usable(self._offset) and images.dtype in cuda.C_TYPES:
-            return kernels.read_images(images, order, crops, PADDING, self._offset, self._factor)
         chosen = images[order]
         return self(chosen if crops is None else crop(chosen, crops))
 

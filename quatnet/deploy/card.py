@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from quatnet import backend
 from quatnet.data import Dataset
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import native, seed_ticket, ticket
@@ -29,6 +28,7 @@ from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import Step, products, steps_of
 from quatnet.deploy.values import VALUES
 from quatnet.errors import UsageError
+from quatnet.fast import blas
 from quatnet.images import as_bytes
 from quatnet.runs import RoundResult, Run
 
@@ -187,7 +187,7 @@ def _latencies(
         }
         if program is not None:
             calls[C] = program.prepare(part)[1]
-        with backend.blas_threads(1):
+        with blas.threads(1):
             for name, one in measure(calls, seconds).items():
                 latency.setdefault(name, {})[batch] = one
     return latency, compiled[1].layouts

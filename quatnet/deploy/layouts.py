@@ -21,11 +21,11 @@ import numpy as np
 from scipy import sparse
 
 from quatnet.deploy.steps import Conv, Dense
-from quatnet.nn.layers.conv import COLUMN_BYTES, Convolution, Im2col
-from quatnet.nn.layers.stacked import table
-from quatnet.nn.layers.winograd import F2, F4, Tile, Winograd
+from quatnet.fast.conv import COLUMN_BYTES, Convolution, Im2col
+from quatnet.fast.stacked import table
+from quatnet.fast.threads import Buffers
+from quatnet.fast.winograd import F2, F4, Tile, Winograd
 from quatnet.quaternion import Signs
-from quatnet.threads import Buffers
 
 try:  # not public, but without the 2 us of checks in `matrix @ x`
     from scipy.sparse._sparsetools import csr_matvec

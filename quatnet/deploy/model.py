@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quatnet.experiment import finished_round, trained_network
-from quatnet.nn.models import Network, build
+from quatnet.fast import accelerate
+from quatnet.nn.networks import Network, build
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
 from quatnet.training import evaluate, predict
@@ -55,7 +56,7 @@ class Description:
 
     def build(self, threads: int = 1) -> Network:
         """Return the network, float32 on the CPU, with initial weights."""
-        return build(
+        network = build(
             self.arch,
             quaternion=self.quaternion,
             input_shape=self.input_shape,
@@ -64,8 +65,8 @@ class Description:
             width=self.width,
             signs=self.signs,
             norm=self.norm,
-            threads=threads,
         )
+        return accelerate(network, threads=threads)
 
 
 @dataclass(frozen=True)

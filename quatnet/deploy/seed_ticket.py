@@ -20,9 +20,9 @@ from quatnet.data import load
 from quatnet.deploy import positions
 from quatnet.deploy.ticket import check_limits, opened, sealed
 from quatnet.deploy.values import Reader, varint
-from quatnet.environment import describe
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.experiment import CPU, Compute, finished_round, network_for
+from quatnet.experiment import CPU, finished_round, network_for
+from quatnet.fast import Compute
 from quatnet.files import write_bytes
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.masks import Masks
@@ -129,8 +129,7 @@ def start(ticket: SeedTicket, runs_dir: Path, *, data_dir: Path | None = None, c
     data = TrainingData.cut(load(ticket.train.dataset, data_dir=data_dir), ticket.train)
     _check_data(ticket, DataDescription.of(data))
     network = network_for(ticket.train, ticket.data, compute)
-    threads = compute.threads_for(ticket.train.arch)
-    environment = describe(device=compute.device, conv=compute.conv, threads=threads)
+    environment = compute.describe(network)
     run = Run.create(Path(runs_dir) / ticket.name, ticket.train, ticket.data, network.values(), environment)
     run.check_data(ticket.data)
     return Lab(run, data, network)

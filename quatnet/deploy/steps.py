@@ -17,7 +17,7 @@ import numpy as np
 
 from quatnet.nn import layers as nn
 from quatnet.nn.layers import Layer, Sequential, WeightLayer
-from quatnet.nn.models import Network
+from quatnet.nn.networks import Network
 from quatnet.quaternion import Signs, expand
 
 
@@ -154,7 +154,7 @@ Step: TypeAlias = Dense | Relu | MaxPool | Average | Flatten | AppendGray | Pure
 
 def steps_of(network: Network) -> tuple[Step, ...]:
     """Return the steps of a network on the CPU, in order, with copies of its values."""
-    return _steps(network.layers, network.input_shape, "")
+    return _steps(network.layers.layers, network.input_shape, "")
 
 
 def products(steps: Iterable[Step]) -> list[Dense]:

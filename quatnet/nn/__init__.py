@@ -1,5 +1,1 @@
-"""The engine: what a network is. No autograd; every layer states its forward and its backward pass."""
-
-from quatnet.nn import architectures, assembly, initializers, layers, losses, models, optimizers, parameters
-
-__all__ = ["architectures", "assembly", "initializers", "layers", "losses", "models", "optimizers", "parameters"]
+"""The engine: layers with explicit forward and backward passes, initialisation, loss, optimizers, networks."""

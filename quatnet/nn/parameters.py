@@ -6,48 +6,57 @@ handful of arrays (docs/design.md, section 4).
 
 from __future__ import annotations
 
-import copy
+import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import ModuleType
 
 import numpy as np
 
-from quatnet.backend import Array, to_device, to_host
-
-FEW = 0.4
-"""Part of all entries that, for optimizers and layers, are few enough to be worked on one by one."""
+from quatnet.backend import Array, array_module, to_device, to_host
 
 
 class Parameter:
     """A named weight or bias: views of equal shape on its value, gradient and mask.
 
+    It has a shape before it has arrays: they are made when they are first asked for, or when a network takes it.
+
     Attributes
     ----------
+    initial : the value at first, a number or a host array that broadcasts to the shape.
     value, gradient : float arrays. A layer's backward pass overwrites the gradient.
-    mask : bool array, False where a weight has been pruned; read-only, `Parameters.set_mask` writes it. Only `prunable`
-        parameters (weights) lose entries.
-    kept : on the CPU, where few entries are left, their positions in the flattened parameter; else None.
+    mask : bool array, False where a weight has been pruned. Masks are never written: `Parameters.set_mask` puts new
+        ones in their place. Only `prunable` parameters (weights) lose entries.
     """
 
-    def __init__(self, shape: tuple[int, ...], *, prunable: bool) -> None:
+    def __init__(self, shape: tuple[int, ...], *, prunable: bool, initial: float | np.ndarray = 0.0) -> None:
         self.shape = shape
         self.prunable = prunable
-        self.value: Array = np.zeros(shape, np.float32)
-        self.gradient: Array = np.zeros(shape, np.float32)
-        self.mask: Array = np.ones(shape, np.bool_)
-        self.kept: np.ndarray | None = None
+        self.initial = initial
+
+    @cached_property
+    def value(self) -> Array:
+        """The value."""
+        return np.full(self.shape, self.initial, np.float32)
+
+    @cached_property
+    def gradient(self) -> Array:
+        """The gradient."""
+        return np.zeros(self.shape, np.float32)
+
+    @cached_property
+    def mask(self) -> Array:
+        """The mask."""
+        return np.ones(self.shape, np.bool_)
 
     @property
     def size(self) -> int:
         """Number of entries."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
-    def replica(self) -> Parameter:
-        """Return a parameter that shares value and mask and has a gradient of its own."""
-        other = copy.copy(self)
-        other.gradient = np.zeros_like(self.gradient)
-        other.kept = None  # it would not follow the mask
-        return other
+    def reset(self) -> None:
+        """Return to the initial value."""
+        self.value[...] = array_module(self.value).asarray(self.initial, dtype=self.value.dtype)
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, prunable={self.prunable})"
@@ -59,9 +68,8 @@ class Parameters(Mapping[str, Parameter]):
     Attributes
     ----------
     value, gradient : (size,) float arrays of `dtype`.
-    mask : (size,) bool array, read-only on the CPU; `set_mask` writes it.
+    mask : (size,) bool array, read-only on the CPU; `set_mask` puts a new one in its place.
     prunable : (size,) bool host array, True for every entry that pruning may remove.
-    kept : on the CPU, where few entries are left, their positions in the flat arrays; else None.
     """
 
     def __init__(self, named: Mapping[str, Parameter], dtype: np.dtype, xp: ModuleType = np) -> None:
@@ -75,18 +83,14 @@ class Parameters(Mapping[str, Parameter]):
         self.xp = xp
         self.value: Array = xp.zeros(start, dtype)
         self.gradient: Array = xp.zeros(start, dtype)
-        self.mask: Array = xp.ones(start, np.bool_)
         self.prunable = np.zeros(start, np.bool_)
-        self.kept: np.ndarray | None = None
         for name, parameter in self._named.items():
             part = self._slices[name]
             self.prunable[part] = parameter.prunable
             self.value[part] = to_device(to_host(parameter.value).ravel(), xp)
             parameter.value = self.value[part].reshape(parameter.shape)
             parameter.gradient = self.gradient[part].reshape(parameter.shape)
-            parameter.mask = self.mask[part].reshape(parameter.shape)
-            parameter.kept = None
-        self._protect_masks(True)
+        self._put_mask(np.ones(start, np.bool_))
 
     def __getitem__(self, name: str) -> Parameter:
         return self._named[name]
@@ -132,32 +136,20 @@ class Parameters(Mapping[str, Parameter]):
         self.value *= self.mask
 
     def set_mask(self, mask: np.ndarray) -> None:
-        """Overwrite the mask with a flat host array of bools and zero the pruned values."""
+        """Take over a mask, a flat host array of bools, and zero the pruned values."""
         if mask.shape != (self.size,) or mask.dtype != np.bool_:
             raise ValueError(f"mask: {mask.dtype} {mask.shape} given; bool ({self.size},) is needed")
         if not mask[~self.prunable].all():
             raise ValueError("mask: a bias is masked; only weights can be pruned")
-        self._protect_masks(False)
-        self.mask[...] = to_device(mask, self.xp)
-        self._protect_masks(True)
+        self._put_mask(mask.copy())
         self.value *= self.mask
-        if self.xp is np:
-            self.kept = _few_kept(mask)
-            for name, parameter in self.items():
-                parameter.kept = _few_kept(mask[self._slices[name]])
 
-    def _protect_masks(self, protect: bool) -> None:
-        """On the CPU, let masks be written by `set_mask` only: what is derived from them has to follow."""
-        if self.xp is np:
-            self.mask.flags.writeable = not protect
-            for parameter in self.values():
-                parameter.mask.flags.writeable = not protect
+    def _put_mask(self, mask: np.ndarray) -> None:
+        mask.flags.writeable = False
+        self.mask: Array = to_device(mask, self.xp)
+        for name, parameter in self.items():
+            parameter.mask = self.mask[self._slices[name]].reshape(parameter.shape)
 
     def count_kept(self) -> int:
         """Return how many weights remain; biases are not counted."""
         return int(to_host(self.mask)[self.prunable].sum())
-
-
-def _few_kept(mask: np.ndarray) -> np.ndarray | None:
-    """Return the positions of the entries left of a flat mask, or None if they are more than a few."""
-    return np.flatnonzero(mask) if np.count_nonzero(mask) < FEW * mask.size else None

@@ -15,7 +15,8 @@ import numpy as np
 
 from quatnet.backend import to_host
 from quatnet.errors import RunError
-from quatnet.nn.models import Network, count_parameters
+from quatnet.fast import accelerate_optimizer
+from quatnet.nn.networks import Network, count_parameters
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
 from quatnet.pruning.units import UNITS
@@ -47,7 +48,7 @@ class Lab:
         self.network = network
         self.settings = run.train_settings
         self.listener = listener or Listener()
-        self.optimizer = make_optimizer(network, self.settings)
+        self.optimizer = accelerate_optimizer(make_optimizer(network, self.settings), network)
         self._real_size = sum(
             count_parameters(self.settings.arch, False, data.dataset.input_shape, data.dataset.classes)
         )
@@ -153,9 +154,8 @@ class Lab:
         self.rewind(0)
         self.optimizer.reset()
         dense = Position(Phase.ROUNDS, 0)
-        with self.network.limit_blas():
-            for epoch in range(epochs):
-                train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, dense, epoch)
+        for epoch in range(epochs):
+            train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, dense, epoch)
         values = self.network.values()
         parameters.set_mask(mask)
         return values

@@ -16,7 +16,7 @@ import numpy as np
 
 from quatnet.errors import UsageError
 from quatnet.nn.layers import Flatten, Layer, QuaternionFlatten, Residual, Sequential, WeightLayer
-from quatnet.nn.models import Network
+from quatnet.nn.networks import Network
 from quatnet.nn.parameters import Parameters
 
 NONE = -1
@@ -86,7 +86,7 @@ def quaternions(network: Network) -> Units:
     A UsageError if the network has no quaternions.
     """
     parameters, places = network.parameters, _places(network.parameters)
-    layers = [layer for layer in Sequential(network.layers).leaves() if isinstance(layer, WeightLayer)]
+    layers = [layer for layer in network.layers.leaves() if isinstance(layer, WeightLayer)]
     if not any(layer.quaternion for layer in layers):
         raise UsageError("unit: quaternion given; a real network has no quaternions")
     own = np.where(parameters.prunable, np.arange(parameters.size), NONE)
@@ -102,7 +102,7 @@ def channels(network: Network) -> Units:
     places = _places(network.parameters)
     own, read = (np.full(network.parameters.size, NONE) for _ in range(2))
     layers = []
-    for maker, reader, sources in _connections(network.layers, network.input_shape):
+    for maker, reader, sources in _connections(network.layers.layers, network.input_shape):
         written, reading = maker.weight, reader.weight
         inputs, outputs = reading.shape[-2], written.shape[-1]  # in quaternions, where a layer has them
         units = places[written].start + np.arange(outputs)

@@ -22,7 +22,8 @@ from types import FrameType
 from typing import NoReturn
 
 from quatnet.errors import QuatnetError, RunError
-from quatnet.experiment import Compute, start
+from quatnet.experiment import start
+from quatnet.fast import Compute
 from quatnet.pruning import lottery
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.sweep.jobs import Job

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from quatnet.data import load
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.experiment import CPU, Compute
-from quatnet.nn.models import count_parameters
+from quatnet.experiment import CPU
+from quatnet.fast import Compute
+from quatnet.nn.networks import count_parameters
 from quatnet.sweep.cluster import connected
 from quatnet.sweep.jobs import Job, Standing, Watch
 from quatnet.sweep.local import Local, at_once, devices

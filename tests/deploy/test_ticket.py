@@ -22,8 +22,8 @@ from quatnet.deploy.ticket import decode, encode, entropy_bound, quantised, read
 from quatnet.deploy.values import VALUES, varint
 from quatnet.errors import RunError, UsageError
 from quatnet.nn.architectures import ARCHITECTURES
-from quatnet.nn.assembly import NORMALISATIONS
-from quatnet.nn.models import build, count_parameters
+from quatnet.nn.architectures import NORMALISATIONS
+from quatnet.nn.networks import build, count_parameters
 from tests import small
 from tests.deploy import made
 from tests.deploy.test_positions import mask_at, varint_at

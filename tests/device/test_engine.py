@@ -31,7 +31,7 @@ from quatnet.nn.layers import (
     WhiteningBatchNorm,
 )
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.nn.parameters import Parameters
 from quatnet.pruning.criteria import CRITERIA
@@ -249,7 +249,7 @@ def reference(arch, quaternion, dtype, device, **given):
     shape, width = ARCHITECTURES[arch]
     of_it = {"quaternion": quaternion, "input_shape": shape, "classes": 4, "dtype": dtype, "width": width}
     network = build(arch, **of_it, **given, device=device, conv="im2col")
-    for layer in Sequential(network.layers).leaves():
+    for layer in network.layers.leaves():
         if isinstance(layer, Dense):
             layer.algorithm = layer.reference()
     return network

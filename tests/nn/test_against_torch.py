@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -6,7 +6,7 @@ import pytest
 from quatnet.errors import UsageError
 from quatnet.nn.architectures import ARCHITECTURES, architecture
 from quatnet.nn.layers import Sequential, WeightLayer
-from quatnet.nn.models import Network, build, count_parameters
+from quatnet.nn.networks import Network, build, count_parameters
 from tests.nn.gradcheck import assert_layer_gradients
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
@@ -83,7 +83,7 @@ def large_enough(arch, shape):
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_layer_but_the_last_is_a_quaternion_layer(arch):
     network = build(arch, quaternion=True, input_shape=large_enough(arch, (8, 8, 3)), classes=10)
-    layers = Sequential(network.layers).leaves()
+    layers = network.layers.leaves()
     *others, last = [layer.quaternion for layer in layers if isinstance(layer, WeightLayer)]
     assert all(others)
     assert not last

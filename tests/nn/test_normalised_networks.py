@@ -5,7 +5,7 @@ import pytest
 
 from quatnet.errors import UsageError
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD
 from tests.nn.gradcheck import assert_gradients
 

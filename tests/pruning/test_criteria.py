@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.pruning.criteria import CRITERIA
 
 ROUNDS = 20

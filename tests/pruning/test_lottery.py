@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.nn.optimizers import Optimizer
 from quatnet.pruning.masks import Masks
 from quatnet.streams import Stream

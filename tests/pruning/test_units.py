@@ -12,7 +12,7 @@ from quatnet.deploy.steps import products, steps_of
 from quatnet.errors import UsageError
 from quatnet.experiment import start
 from quatnet.nn.layers import BatchNorm, Sequential, WeightLayer
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import NONE, UNITS
 from quatnet.runs import run_name

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from quatnet.errors import UsageError
-from quatnet.nn.models import count_parameters
+from quatnet.nn.networks import count_parameters
 from quatnet.report import paper, statistics
 from tests.report.made import experiment, trial
 

@@ -10,7 +10,7 @@ import numpy as np
 from quatnet.deploy.c.plan import Plan
 from quatnet.deploy.c.text import string
 from quatnet.deploy.model import Description, Model
-from quatnet.nn.models import count_parameters
+from quatnet.nn.networks import count_parameters
 from quatnet.version import VERSION
 
 WIDTH = 115

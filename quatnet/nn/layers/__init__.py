@@ -2,13 +2,12 @@
 
 from quatnet.nn.layers.activation import ReLU
 from quatnet.nn.layers.batchnorm import BatchNorm, ScalarBatchNorm
-from quatnet.nn.layers.compose import Parallel, Sequential
 from quatnet.nn.layers.conv import Conv2d, QuaternionConv2d
 from quatnet.nn.layers.dense import Dense, QuaternionDense
-from quatnet.nn.layers.global_pool import GlobalAveragePool
 from quatnet.nn.layers.layer import Backward, Layer, WeightLayer
-from quatnet.nn.layers.pool import MaxPool2d
+from quatnet.nn.layers.pool import GlobalAveragePool, MaxPool2d
 from quatnet.nn.layers.residual import QuaternionSubsample, Residual, Subsample
+from quatnet.nn.layers.sequential import Sequential
 from quatnet.nn.layers.shape import AppendGray, Flatten, PureReal, QuaternionFlatten
 from quatnet.nn.layers.whitening import WhiteningBatchNorm
 
@@ -22,7 +21,6 @@ __all__ = [
     "GlobalAveragePool",
     "Layer",
     "MaxPool2d",
-    "Parallel",
     "PureReal",
     "QuaternionConv2d",
     "QuaternionDense",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from quatnet.backend import Array, array_module
-from quatnet.nn import cuda, kernels
 from quatnet.nn.layers.layer import Backward, Layer
 
 
@@ -12,16 +11,8 @@ class ReLU(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y; backward: dx = dy where y > 0."""
-        y = self.predict(x)
-
-        def backward(dy: Array) -> Array:
-            return kernels.relu_backward(y, dy) if cuda.usable(y) else dy * (y > 0)
-
-        return y, backward
-
-    def predict(self, x: Array) -> Array:
-        """Return y."""
-        return array_module(x).maximum(x, 0)
+        y = array_module(x).maximum(x, 0)
+        return y, lambda dy, inputs=True: dy * (y > 0)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape itself."""

@@ -15,19 +15,11 @@ where dv is the gradient of v through w. whitening.py has the kind whose v and w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NoReturn
-
-import numpy as np
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
 from quatnet.nn.layers.layer import Backward, Layer, check_divisible, check_last_axis, check_positive
 from quatnet.nn.parameters import Parameter
-from quatnet.threads import SERIAL, Threads
-
-PIECE_BYTES = 1 << 20
-"""What a thread takes at a time. Sums are added up piece by piece, so they do not depend on the threads."""
 
 
 class BatchNorm(Layer):
@@ -43,7 +35,6 @@ class BatchNorm(Layer):
     ----------
     scale, shift : (c,) parameters, 1 and 0 at first.
     mean, variance : (c,) the running statistics, 0 and 1 at first: parameters that no optimizer sees.
-    threads : share the work, with the same results as a single thread.
 
     Raises
     ------
@@ -55,31 +46,29 @@ class BatchNorm(Layer):
         check_positive(channels=channels)
         if not 0 < momentum <= 1:
             raise UsageError(f"momentum: {momentum!r} given; more than 0 and at most 1 is needed")
-        if not 0 < epsilon < np.inf:
+        if not 0 < epsilon < math.inf:
             raise UsageError(f"epsilon: {epsilon!r} given; a positive number is needed")
         self.channels, self.momentum, self.epsilon = channels, momentum, epsilon
-        scale, variance = self.shapes(channels)
-        self.scale, self.shift = Parameter(scale, prunable=False), Parameter((channels,), prunable=False)
-        self.mean, self.variance = Parameter((channels,), prunable=False), Parameter(variance, prunable=False)
-        self.threads: Threads = SERIAL
-        self.reset()
+        self.scale, self.variance = self.scale_and_variance(channels)
+        self.shift, self.mean = (Parameter((channels,), prunable=False) for _ in range(2))
 
-    def shapes(self, channels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the shapes of the scale and of the variance."""
-        return (channels,), (channels,)
+    def scale_and_variance(self, channels: int) -> tuple[Parameter, Parameter]:
+        """Return the two parameters whose shapes differ from kind to kind."""
+        scale, variance = (Parameter((channels,), prunable=False, initial=1.0) for _ in range(2))
+        return scale, variance
 
     def reset(self) -> None:
         """Set scale, shift and running statistics to their initial values."""
-        for parameter, value in ((self.scale, 1), (self.shift, 0), (self.mean, 0), (self.variance, 1)):
-            parameter.value[...] = value
+        for parameter in (self.scale, self.shift, self.mean, self.variance):
+            parameter.reset()
 
     def pair(self, a: Array, b: Array) -> Array:
-        """Return the sum of a b over all pixels, in the shape of the variance; a and b are lines of pixels."""
-        return self._sums(a * b)
+        """Return the sum of a b over all pixels (m, c), in the shape of the variance."""
+        return (a * b).sum(axis=0)
 
-    def times(self, lines: Array, w: Array, out: Array | None = None) -> Array:
-        """Return w z for each pixel z of the lines."""
-        return array_module(lines).multiply(lines, _along(lines, w), out=out)
+    def times(self, pixels: Array, w: Array) -> Array:
+        """Return w z for each pixel z of (m, c)."""
+        return pixels * w
 
     def weight(self, v: Array) -> tuple[Array, Backward]:
         """Return w = scale / sqrt(v + epsilon); backward: dscale = dw / sqrt(v + epsilon), dv = -w dw / 2(v + epsilon).
@@ -89,7 +78,7 @@ class BatchNorm(Layer):
         deviation = array_module(v).sqrt(v + self.epsilon)
         w = self.scale.value / deviation
 
-        def backward(dw: Array) -> Array:
+        def backward(dw: Array, inputs: bool = True) -> Array:
             self.scale.gradient[...] = dw / deviation
             return -w * dw / (2 * deviation * deviation)
 
@@ -97,55 +86,29 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y like x; backward: db = sum dy, dw = sum z dy, dx = w (dy - mean dy) + (2/m) dv z."""
-        xp, lines = array_module(x), self._lines(x)
-        m, pieces = lines.size // self.channels, _pieces(lines)
-        z, y = (xp.empty(lines.shape, dtype=x.dtype) for _ in range(2))
-
-        def centre(part: slice) -> Array:
-            xp.subtract(lines[part], _along(lines, mean), out=z[part])
-            return self.pair(z[part], z[part])
-
-        def finish(part: slice) -> None:
-            self.times(z[part], w, out=y[part])
-            y[part] += _along(lines, self.shift.value)
-
-        mean = self._total(lambda part: self._sums(lines[part]), pieces) / max(1, m)
-        v = self._total(centre, pieces) / max(1, m)
+        pixels = self._pixels(x)
+        m = max(1, len(pixels))
+        mean = pixels.sum(axis=0) / m
+        z = pixels - mean
+        v = self.pair(z, z) / m
         w, weight_backward = self.weight(v)
-        self.threads.map(finish, pieces)
-        if m > 1:
-            self.mean.value += self.momentum * (mean - self.mean.value)
-            self.variance.value += self.momentum * (v * (m / (m - 1)) - self.variance.value)
+        y = self.times(z, w) + self.shift.value
+        self.update_statistics(mean, v, len(pixels))
 
         def backward(dy: Array, inputs: bool = True) -> Array:
-            dy = self._lines(dy)
-            db = self._total(lambda part: self._sums(dy[part]), pieces)
+            dy = self._pixels(dy)
+            db = dy.sum(axis=0)
             self.shift.gradient[...] = db
-            dv = weight_backward(self._total(lambda part: self.pair(z[part], dy[part]), pieces))
-            if not inputs:
-                return None
-            dx, mean_dy, slope = xp.empty(lines.shape, dtype=dy.dtype), db / max(1, m), dv * (2 / max(1, m))
-
-            def add_both(part: slice) -> None:
-                self.times(dy[part] - _along(lines, mean_dy), w.T, out=dx[part])
-                dx[part] += self.times(z[part], slope)
-
-            self.threads.map(add_both, pieces)
-            return dx.reshape(x.shape)
+            dv = weight_backward(self.pair(z, dy))
+            dx = self.times(dy - db / m, w.T) + self.times(z, dv * (2 / m))
+            return dx.reshape(x.shape) if inputs else None
 
         return y.reshape(x.shape), backward
 
     def predict(self, x: Array) -> Array:
         """Return y like x, normalised by the running statistics: every image on its own."""
-        lines = self._lines(x)
-        y = array_module(x).empty(lines.shape, dtype=x.dtype)
         w, _ = self.weight(self.variance.value)
-
-        def normalise(part: slice) -> None:
-            self.times(lines[part] - _along(lines, self.mean.value), w, out=y[part])
-            y[part] += _along(lines, self.shift.value)
-
-        self.threads.map(normalise, _pieces(lines))
+        y = self.times(self._pixels(x) - self.mean.value, w) + self.shift.value
         return y.reshape(x.shape)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -162,27 +125,16 @@ class BatchNorm(Layer):
         """The running statistics: part of the network in every file, but not trained."""
         return {"mean": self.mean, "variance": self.variance}
 
-    def replica(self) -> NoReturn:
-        """Raise a TypeError: a replica for another thread would normalise by its share of the batch."""
-        raise TypeError(
-            f"{type(self).__name__} normalises by the whole batch, so Parallel cannot hold it:"
-            " put the convolutions around it there, and set its `threads`"
-        )
+    def update_statistics(self, mean: Array, v: Array, m: int) -> None:
+        """Move the running statistics towards the mean and the variance of a batch of m pixels."""
+        if m > 1:
+            self.mean.value += self.momentum * (mean - self.mean.value)
+            self.variance.value += self.momentum * (v * (m / (m - 1)) - self.variance.value)
 
-    def _lines(self, x: Array) -> Array:
-        """Return x as lines of pixels, (n h, w c) for maps: NumPy is faster on few long rows than on many short."""
+    def _pixels(self, x: Array) -> Array:
+        """Return x as (m, c)."""
         check_last_axis(x, self.channels, type(self).__name__)
-        pixels = x.shape[-2] if x.ndim > 2 else 1
-        return x.reshape(math.prod(x.shape[:-1]) // max(1, pixels), pixels * self.channels)
-
-    def _sums(self, lines: Array) -> Array:
-        """Return the sums (c,) over all pixels: as a product, which is faster than a sum over the first axis."""
-        line = array_module(lines).ones(len(lines), dtype=lines.dtype) @ lines
-        return line.reshape(-1, self.channels).sum(axis=0)
-
-    def _total(self, task: Callable[[slice], Array], pieces: list[slice]) -> Array:
-        """Return the sum of task(piece), added up in the order of the pieces."""
-        return sum(self.threads.map(task, pieces))
+        return x.reshape(math.prod(x.shape[:-1]), self.channels)
 
 
 class ScalarBatchNorm(BatchNorm):
@@ -198,29 +150,18 @@ class ScalarBatchNorm(BatchNorm):
         As `BatchNorm`, and if `channels` is not a multiple of 4.
     """
 
-    def shapes(self, channels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return (c/4,) and (c,); a UsageError if the channels do not split into quaternions."""
+    def scale_and_variance(self, channels: int) -> tuple[Parameter, Parameter]:
+        """Return parameters of shape (c/4,) and (c,); a UsageError if the channels do not split into quaternions."""
         check_divisible(channels=channels)
-        return (channels // 4,), (channels,)
+        _, variance = super().scale_and_variance(channels)
+        return Parameter((channels // 4,), prunable=False, initial=1.0), variance
 
     def weight(self, v: Array) -> tuple[Array, Backward]:
         """Return w = scale / sqrt(mean v + epsilon) for each component; backward: dv is a quarter for each of them."""
         xp = array_module(v)
         w, mean_backward = super().weight(v.reshape(4, -1).mean(axis=0))
 
-        def backward(dw: Array) -> Array:
+        def backward(dw: Array, inputs: bool = True) -> Array:
             return xp.tile(mean_backward(dw.reshape(4, -1).sum(axis=0)) / 4, 4)
 
         return xp.tile(w, 4), backward
-
-
-def _pieces(lines: Array) -> list[slice]:
-    """Cut the lines into slices that fit the cache; on a GPU, one slice. At least one, which may be empty."""
-    length = max(1, len(lines))
-    step = max(1, PIECE_BYTES // max(1, lines[:1].nbytes)) if isinstance(lines, np.ndarray) else length
-    return [slice(start, start + step) for start in range(0, length, step)]
-
-
-def _along(lines: Array, vector: Array) -> Array:
-    """Return a vector (c,) as often as a line (w c,) has pixels."""
-    return array_module(vector).tile(vector, lines.shape[1] // len(vector))

@@ -8,7 +8,6 @@ kernel, column of the kernel, channel). A row of a field lies in one piece in me
 from __future__ import annotations
 
 from quatnet.backend import Array, array_module
-from quatnet.nn import cuda, kernels
 
 
 def output_length(length: int, kernel: int, stride: int, padding: int) -> int:
@@ -21,8 +20,6 @@ def im2col(x: Array, kernel: tuple[int, int], stride: int, padding: int) -> Arra
     n, h, w, c = x.shape
     kh, kw = kernel
     oh, ow = output_length(h, kh, stride, padding), output_length(w, kw, stride, padding)
-    if cuda.usable(x):
-        return kernels.im2col(x, (n, oh, ow, kh, kw, c), stride, padding)
     padded = _pad(x, padding)
     image, row, column, channel = padded.strides
     xp = array_module(x)
@@ -32,28 +29,15 @@ def im2col(x: Array, kernel: tuple[int, int], stride: int, padding: int) -> Arra
     return xp.ascontiguousarray(fields).reshape(n, oh, ow, kh, kw, c)
 
 
-def col2im(
-    columns: Array, shape: tuple[int, int, int, int], stride: int, padding: int, out: Array | None = None
-) -> Array:
-    """Return the sum (n, h, w, c) = `shape` of columns (n, oh, ow, kh, kw, c) over the positions they came from.
-
-    It is written into `out` if that is given.
-    """
-    if cuda.usable(columns):
-        x = array_module(columns).empty(shape, columns.dtype) if out is None else out
-        kernels.col2im(columns, x, stride, padding)
-        return x
+def col2im(columns: Array, shape: tuple[int, int, int, int], stride: int, padding: int) -> Array:
+    """Return the sum (n, h, w, c) = `shape` of columns (n, oh, ow, kh, kw, c) over the positions they came from."""
     n, h, w, c = shape
     _, oh, ow, kh, kw, _ = columns.shape
     padded = array_module(columns).zeros((n, h + 2 * padding, w + 2 * padding, c), dtype=columns.dtype)
     for i in range(kh):
         for j in range(kw):
             padded[:, i : i + oh * stride : stride, j : j + ow * stride : stride] += columns[:, :, :, i, j]
-    inner = padded[:, padding : padding + h, padding : padding + w]
-    if out is None:
-        return inner
-    out[...] = inner
-    return out
+    return padded[:, padding : padding + h, padding : padding + w]
 
 
 def _pad(x: Array, padding: int) -> Array:

@@ -9,23 +9,26 @@ respect to x. There is no graph and no tape. Images and feature maps are (n, hei
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
 from quatnet.backend import Array
 from quatnet.errors import UsageError
 from quatnet.nn.parameters import Parameter
-
-Backward: TypeAlias = Callable[..., Array]
-"""`backward(dy)` returns dx. For layers with weights, `backward(dy, inputs=False)` spares it and returns None."""
+from quatnet.quaternion import Signs, expand, fold
 
 
-L = TypeVar("L", bound="Layer")
-W = TypeVar("W", bound="WeightLayer")
+class Backward(Protocol):
+    """The backward pass of any layer: `backward(dy)` returns dx.
+
+    With `inputs=False`, where nothing before the layer is trained, dx may be left out; nobody reads it then.
+    """
+
+    def __call__(self, dy: Array, /, inputs: bool = True) -> Array:
+        """Write the gradients of the parameters and return dx."""
 
 
 class Layer(ABC):
@@ -57,10 +60,6 @@ class Layer(ABC):
         """Yield the layers inside that have none inside themselves, in order."""
         yield self
 
-    def replica(self: L) -> L:
-        """Return a layer for another thread: the same values and masks, but gradients and buffers of its own."""
-        return copy.copy(self)
-
 
 class WeightLayer(Layer):
     """A layer with a weight, which can be pruned, and a bias, which never is.
@@ -68,11 +67,11 @@ class WeightLayer(Layer):
     Attributes
     ----------
     fan_in, fan_out : real inputs that one real output sums over, and the reverse.
-    quaternion : whether the weight has a leading axis of the four components.
+    signs : of the quaternion product, whose weight has a leading axis of the four components; None for a real weight.
     has_bias : whether there is a bias; without one, `bias` is no parameter and never read.
     """
 
-    quaternion = False
+    signs: Signs | None = None
     has_bias = True
 
     def __init__(self, weight: tuple[int, ...], outputs: int, fan_in: int, fan_out: int) -> None:
@@ -82,15 +81,24 @@ class WeightLayer(Layer):
         self.fan_out = fan_out
 
     @property
+    def quaternion(self) -> bool:
+        """Whether the weight is one of quaternions."""
+        return self.signs is not None
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """The weight, then the bias if there is one."""
         return {"weight": self.weight, "bias": self.bias} if self.has_bias else {"weight": self.weight}
 
-    def replica(self: W) -> W:
-        """Return a layer for another thread: the same values and masks, but gradients of its own."""
-        other = copy.copy(self)
-        other.weight, other.bias = self.weight.replica(), self.bias.replica()
-        return other
+    def real_weight(self) -> Array:
+        """Return the real weight that the inputs meet: w, or expand(w) for quaternions."""
+        return self.weight.value if self.signs is None else expand(self.weight.value, self.signs)
+
+    def set_gradients(self, dw: Array, db: Array) -> None:
+        """Store the gradients of the real weight, as dw or fold(dw), and of the bias."""
+        self.weight.gradient[...] = dw if self.signs is None else fold(dw, self.signs)
+        if self.has_bias:
+            self.bias.gradient[...] = db
 
 
 def check_positive(**arguments: int) -> None:

@@ -1,10 +1,9 @@
-"""Max pooling, on every component on its own."""
+"""Max pooling, and the global average before the last layer of a residual network: on every component on its own."""
 
 from __future__ import annotations
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
-from quatnet.nn import cuda, kernels
 from quatnet.nn.layers.layer import Backward, Layer, check_positive
 
 
@@ -21,18 +20,14 @@ class MaxPool2d(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y (n, h // size, w // size, c); backward: dy goes to the position of the maximum."""
-        y = self.predict(x)
-        if cuda.usable(x):
-            return y, lambda dy: kernels.max_pool_backward(x, y, dy, self.size)
-        xp = array_module(x)
-        shape = x.shape
+        xp, shape, y = array_module(x), x.shape, self.predict(x)
         hits = []
         free = xp.ones(y.shape, dtype=bool)
         for window in self._corners(x):
             hits.append(free & (window == y))
             free &= ~hits[-1]
 
-        def backward(dy: Array) -> Array:
+        def backward(dy: Array, inputs: bool = True) -> Array:
             dx = xp.zeros(shape, dtype=dy.dtype)
             for hit, target in zip(hits, self._corners(dx), strict=True):
                 xp.multiply(dy, hit, out=target)
@@ -42,8 +37,6 @@ class MaxPool2d(Layer):
 
     def predict(self, x: Array) -> Array:
         """Return y (n, h // size, w // size, c)."""
-        if cuda.usable(x):
-            return kernels.max_pool(x, self.size)
         xp = array_module(x)
         first, *others = self._corners(x)
         y = first.copy()
@@ -63,3 +56,22 @@ class MaxPool2d(Layer):
         size = self.size
         h, w = x.shape[1] // size * size, x.shape[2] // size * size
         return [x[:, i:h:size, j:w:size] for i in range(size) for j in range(size)]
+
+
+class GlobalAveragePool(Layer):
+    """y = the mean of every channel over all pixels, for x (n, h, w, c). Component-blocked channels stay so."""
+
+    def forward(self, x: Array) -> tuple[Array, Backward]:
+        """Return y (n, c); backward: dx = dy / (h w) at every pixel."""
+        n, h, w, c = x.shape
+
+        def backward(dy: Array, inputs: bool = True) -> Array:
+            dx = array_module(dy).empty((n, h, w, c), dtype=dy.dtype)
+            dx[...] = (dy / (h * w))[:, None, None]
+            return dx
+
+        return x.mean(axis=(1, 2)), backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (c,)."""
+        return (shape[-1],)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
-from quatnet.nn.layers.compose import Sequential
 from quatnet.nn.layers.layer import Backward, Layer, check_divisible, check_positive
+from quatnet.nn.layers.sequential import Sequential
 from quatnet.nn.parameters import Parameter
 
 
@@ -23,22 +23,18 @@ class Residual(Layer):
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         self.body = body
         self.shortcut = Sequential({}) if shortcut is None else shortcut
+        self._paths = Sequential({"body": self.body, "shortcut": self.shortcut})
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return y; backward: dx = body_backward(dy) + shortcut_backward(dy)."""
         y, body_backward = self.body.forward(x)
         shortcut_y, shortcut_backward = self.shortcut.forward(x)
-        y = _sum(y, shortcut_y)
 
         def backward(dy: Array, inputs: bool = True) -> Array:
-            if inputs:
-                return body_backward(dy) + shortcut_backward(dy)
-            for layer, layer_backward in ((self.body, body_backward), (self.shortcut, shortcut_backward)):
-                if layer.parameters:
-                    layer_backward(dy, inputs=False)
-            return None
+            dx, shortcut_dx = body_backward(dy, inputs), shortcut_backward(dy, inputs)
+            return dx + shortcut_dx if inputs else None
 
-        return y, backward
+        return _sum(y, shortcut_y), backward
 
     def predict(self, x: Array) -> Array:
         """Return y."""
@@ -54,29 +50,16 @@ class Residual(Layer):
     @property
     def parameters(self) -> dict[str, Parameter]:
         """The parameters of the body, then those of the shortcut."""
-        return {
-            f"{path}.{name}": parameter
-            for path, layer in (("body", self.body), ("shortcut", self.shortcut))
-            for name, parameter in layer.parameters.items()
-        }
+        return self._paths.parameters
 
     @property
     def state(self) -> dict[str, Parameter]:
         """The running statistics of the body, then those of the shortcut."""
-        return {
-            f"{path}.{name}": statistic
-            for path, layer in (("body", self.body), ("shortcut", self.shortcut))
-            for name, statistic in layer.state.items()
-        }
+        return self._paths.state
 
     def leaves(self) -> Iterator[Layer]:
         """Yield the leaves of the body, then those of the shortcut."""
-        yield from self.body.leaves()
-        yield from self.shortcut.leaves()
-
-    def replica(self) -> Residual:
-        """Return the two paths for another thread."""
-        return Residual(self.body.replica(), self.shortcut.replica())
+        return self._paths.leaves()
 
 
 class Subsample(Layer):
@@ -93,23 +76,19 @@ class Subsample(Layer):
         self.outputs, self.stride = outputs, stride
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
-        """Return y; backward: dx = dy at the pixels and channels that were taken, else 0."""
-        shape, stride = x.shape, self.stride
+        """Return y (n, h / stride, w / stride, outputs), sides rounded up; backward: dx = dy where x went."""
+        xp, shape, stride = array_module(x), x.shape, self.stride
+        y = xp.zeros((len(x), *self.output_shape(shape[1:])), dtype=x.dtype)
+        taken = self._blocks(x[:, ::stride, ::stride])
+        self._blocks(y)[..., : taken.shape[-1]] = taken
 
-        def backward(dy: Array) -> Array:
-            dx = array_module(dy).zeros(shape, dtype=dy.dtype)
+        def backward(dy: Array, inputs: bool = True) -> Array:
+            dx = xp.zeros(shape, dtype=dy.dtype)
             blocks = self._blocks(dy)[..., : shape[-1] // self.blocks]
             dx[:, ::stride, ::stride] = blocks.reshape(*dy.shape[:-1], shape[-1])
             return dx
 
-        return self.predict(x), backward
-
-    def predict(self, x: Array) -> Array:
-        """Return y (n, h / stride, w / stride, outputs), sides rounded up."""
-        y = array_module(x).zeros((len(x), *self.output_shape(x.shape[1:])), dtype=x.dtype)
-        taken = self._blocks(x[:, :: self.stride, :: self.stride])
-        self._blocks(y)[..., : taken.shape[-1]] = taken
-        return y
+        return y, backward
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (h / stride, w / stride, outputs), sides rounded up; a UsageError if there are fewer channels."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from quatnet.backend import Array, array_module
 from quatnet.errors import UsageError
-from quatnet.nn import cuda, kernels
 from quatnet.nn.layers.layer import Backward, Layer, check_divisible
 
 GRAY = (0.2989, 0.587, 0.114)
@@ -21,15 +20,12 @@ class Flatten(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return the rows; backward: the same entries, as images."""
-        return self.predict(x), lambda dy: dy.reshape(x.shape)
-
-    def predict(self, x: Array) -> Array:
-        """Return the rows."""
-        return x.reshape(x.shape[0], *self.output_shape(x.shape[1:]))
+        y = x.reshape(len(x), *self.output_shape(x.shape[1:]))
+        return y, lambda dy, inputs=True: dy.reshape(x.shape)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (h w c,)."""
-        return (int(np.prod(shape)),)
+        return (math.prod(shape),)
 
 
 class QuaternionFlatten(Layer):
@@ -38,21 +34,17 @@ class QuaternionFlatten(Layer):
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return the rows; backward: the same entries, as feature maps."""
         n, h, w, c = x.shape
+        y = array_module(x).moveaxis(x.reshape(n, h, w, 4, c // 4), 3, 1).reshape(n, h * w * c)
 
-        def backward(dy: Array) -> Array:
+        def backward(dy: Array, inputs: bool = True) -> Array:
             return array_module(dy).moveaxis(dy.reshape(n, 4, h, w, c // 4), 1, 3).reshape(n, h, w, c)
 
-        return self.predict(x), backward
-
-    def predict(self, x: Array) -> Array:
-        """Return the rows."""
-        n, h, w, c = x.shape
-        return array_module(x).moveaxis(x.reshape(n, h, w, 4, c // 4), 3, 1).reshape(n, h * w * c)
+        return y, backward
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (c h w,)."""
         check_divisible(channels=shape[-1])
-        return (int(np.prod(shape)),)
+        return (math.prod(shape),)
 
 
 class AppendGray(Layer):
@@ -60,24 +52,12 @@ class AppendGray(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return (n, h, w, 4); backward: each colour also collects its share of the gray channel's gradient."""
-
-        def backward(dy: Array) -> Array:
-            gray = array_module(dy).asarray(GRAY, dtype=dy.dtype)
-            return dy[..., :3] + dy[..., 3:] * gray
-
-        return self.predict(x), backward
-
-    def predict(self, x: Array) -> Array:
-        """Return (n, h, w, 4)."""
-        if cuda.usable(x):
-            return kernels.append_gray(x, GRAY)
-        y = array_module(x).empty((*x.shape[:-1], 4), dtype=x.dtype)
+        xp = array_module(x)
+        gray = xp.asarray(GRAY, dtype=x.dtype)
+        y = xp.empty((*x.shape[:-1], 4), dtype=x.dtype)
         y[..., :3] = x
-        if isinstance(x, np.ndarray):
-            y[..., 3] = x @ np.asarray(GRAY, dtype=x.dtype)
-        else:  # without a constant to upload at every step
-            y[..., 3] = sum(weight * x[..., channel] for channel, weight in enumerate(GRAY))
-        return y
+        y[..., 3] = x @ gray
+        return y, lambda dy, inputs=True: dy[..., :3] + dy[..., 3:] * gray
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (h, w, 4)."""
@@ -91,13 +71,9 @@ class PureReal(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return (n, h, w, 4); backward: the gradient of the real part."""
-        return self.predict(x), lambda dy: dy[..., :1]
-
-    def predict(self, x: Array) -> Array:
-        """Return (n, h, w, 4)."""
         y = array_module(x).zeros((*x.shape[:-1], 4), dtype=x.dtype)
         y[..., :1] = x
-        return y
+        return y, lambda dy, inputs=True: dy[..., :1]
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (h, w, 4)."""

@@ -17,6 +17,7 @@ import numpy as np
 from quatnet.backend import Array, array_module
 from quatnet.nn.layers.batchnorm import BatchNorm
 from quatnet.nn.layers.layer import Backward, check_divisible
+from quatnet.nn.parameters import Parameter
 
 UPPER = tuple((a, b) for a in range(4) for b in range(a, 4))
 """The ten entries of a symmetric 4x4 matrix: rr, ri, rj, rk, ii, ij, ik, jj, jk, kk."""
@@ -39,30 +40,20 @@ class WhiteningBatchNorm(BatchNorm):
         As `BatchNorm`, and if `channels` is not a multiple of 4.
     """
 
-    def shapes(self, channels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return (10, c/4) and (4, 4, c/4); a UsageError if the channels do not split into quaternions."""
+    def scale_and_variance(self, channels: int) -> tuple[Parameter, Parameter]:
+        """Return parameters (10, c/4) and (4, 4, c/4); a UsageError if the channels do not split into quaternions."""
         check_divisible(channels=channels)
-        return (len(UPPER), channels // 4), (4, 4, channels // 4)
-
-    def reset(self) -> None:
-        """Set scale, shift and running statistics to their initial values."""
-        for parameter in (self.scale, self.shift, self.mean, self.variance):
-            parameter.value[...] = 0
-        for entry, (a, b) in enumerate(UPPER):
-            if a == b:
-                self.scale.value[entry] = 1 / 2
-                self.variance.value[a, a] = 1
+        halves = np.array([[0.5 * (a == b)] for a, b in UPPER])
+        scale = Parameter((len(UPPER), channels // 4), prunable=False, initial=halves)
+        return scale, Parameter((4, 4, channels // 4), prunable=False, initial=np.eye(4)[..., None])
 
     def pair(self, a: Array, b: Array) -> Array:
         """Return the sums (4, 4, c/4) of a_p b_q over all pixels, for each two components p and q of a channel."""
-        return gather(a.reshape(-1, self.channels).T @ b.reshape(-1, self.channels))
+        return gather(a.T @ b)
 
-    def times(self, lines: Array, w: Array, out: Array | None = None) -> Array:
+    def times(self, pixels: Array, w: Array) -> Array:
         """Return each pixel times w (c, c)."""
-        pixels = (-1, self.channels)
-        out = array_module(lines).empty(lines.shape, dtype=lines.dtype) if out is None else out
-        array_module(lines).matmul(lines.reshape(pixels), w, out=out.reshape(pixels))
-        return out
+        return pixels @ w
 
     def weight(self, v: Array) -> tuple[Array, Backward]:
         """Return w = spread((s r)'), transposed as pixels stand on the left; backward: ds = d(sr) r', dr = s d(sr).
@@ -74,7 +65,7 @@ class WhiteningBatchNorm(BatchNorm):
         s = xp.stack([self.scale.value[UPPER.index((min(a, b), max(a, b)))] for a in range(4) for b in range(4)])
         s = s.T.reshape(-1, 4, 4)
 
-        def backward(dw: Array) -> Array:
+        def backward(dw: Array, inputs: bool = True) -> Array:
             ds = dw.T @ r.swapaxes(1, 2)
             for entry, (a, b) in enumerate(UPPER):
                 self.scale.gradient[entry] = ds[:, a, b] if a == b else ds[:, a, b] + ds[:, b, a]

@@ -7,7 +7,7 @@ from quatnet.nn.layers import Conv2d, Parallel, QuaternionConv2d, ReLU, Sequenti
 from quatnet.nn.layers.batchnorm import BatchNorm, ScalarBatchNorm
 from quatnet.nn.layers.whitening import WhiteningBatchNorm
 from quatnet.nn.parameters import Parameters
-from quatnet.threads import Threads
+from quatnet.fast.threads import Threads
 from tests.nn.layers.normalisations import KINDS, pixels_of, state_of, with_random_scale, with_random_statistics
 
 

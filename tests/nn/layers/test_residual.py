@@ -13,7 +13,7 @@ from quatnet.nn.layers.global_pool import GlobalAveragePool
 from quatnet.nn.layers.residual import QuaternionSubsample, Residual, Subsample
 from quatnet.nn.layers.whitening import WhiteningBatchNorm
 from quatnet.nn.parameters import Parameters
-from quatnet.threads import Threads
+from quatnet.fast.threads import Threads
 from tests.nn.gradcheck import assert_layer_gradients, with_random_values
 from tests.strategies import SEEDS, images_nhwc
 

@@ -6,7 +6,7 @@ import pytest
 from quatnet.errors import UsageError
 from quatnet.nn.layers import Conv2d, MaxPool2d, Parallel, QuaternionConv2d, ReLU, Sequential
 from quatnet.nn.parameters import Parameters
-from quatnet.threads import Threads
+from quatnet.fast.threads import Threads
 
 
 def trunk(conv, threads):

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from quatnet.nn.layers.layer import Backward
+from quatnet.fast.threads import Threads
+from quatnet.nn.layers import Backward
 from quatnet.nn.parameters import Parameter
 from quatnet.quaternion import COMPONENT, SIGN, Signs
-from quatnet.threads import Threads
 
 
 class Stacked:
-    """Equal to `dense.Expanded` but for rounding; threads share the products."""
+    """The product with a quaternion weight, equal to x expand(w) but for rounding; threads share the products."""
 
     def __init__(self, threads: Threads, signs: Signs = SIGN) -> None:
         self._threads = threads

@@ -1,6 +1,6 @@
 """A fixed number of threads for array work, which NumPy does without Python's global lock.
 
-Each thread calls BLAS for itself, so BLAS must not have threads of its own meanwhile (`backend.blas_threads`).
+Each thread calls BLAS for itself, so BLAS must not have threads of its own meanwhile (`blas.threads`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from quatnet.backend import array_module, gpu_problem, select, to_device, to_hos
 from quatnet.data import augment
 from quatnet.experiment import Compute, start
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.pruning import lottery
 from quatnet.pruning.criteria import CRITERIA

@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 
 from quatnet import quaternion
 from quatnet.nn.layers.dense import Expanded
-from quatnet.nn.layers.stacked import Stacked, table
+from quatnet.fast.stacked import Stacked, table
 from quatnet.nn.parameters import Parameter
-from quatnet.threads import SERIAL, Threads
+from quatnet.fast.threads import SERIAL, Threads
 
 THREADS = pytest.mark.parametrize("threads", [SERIAL, Threads(2), Threads(3)], ids=lambda threads: threads.count)
 

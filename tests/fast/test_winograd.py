@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from quatnet.nn.layers import winograd
 from quatnet.nn.layers.conv import Im2col
-from quatnet.nn.layers.winograd import F2, F4, Winograd
-from quatnet.threads import Buffers
+from quatnet.fast.winograd import F2, F4, Winograd
+from quatnet.fast.threads import Buffers
 
 TILES = pytest.mark.parametrize("tile", [F2, F4], ids=["F(2,3)", "F(4,3)"])
 

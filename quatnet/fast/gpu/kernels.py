@@ -1,8 +1,4 @@
-"""The CUDA kernels of the engine: where the array library can compile them, an operation is one launch.
-
-The formulas are elsewhere, in the files of the layers, the loss, the optimizers and the preprocessing, which ask
-`cuda.usable(x)`; a kernel equals its formula, in the same order of additions and without fused multiply-adds. Only
-`expand` and `fold` ask themselves, since quaternion.py stands below this file.
+"""The CUDA kernels: a function each, which launches one.
 
 No kernel has atomics or barriers: every entry of a result is written once, by one thread, so that results do not vary
 from run to run.
@@ -14,10 +10,9 @@ import math
 
 import numpy as np
 
-from quatnet import quaternion
 from quatnet.backend import Array, array_module
-from quatnet.nn.cuda import Kernel, operand, result, usable
-from quatnet.quaternion import COMPONENT, SIGN, Signs
+from quatnet.fast.gpu.cuda import Kernel, operand, result
+from quatnet.quaternion import COMPONENT, Signs
 
 COMPONENTS = f"__constant__ int COMPONENT[16] = {{{', '.join(str(entry) for row in COMPONENT for entry in row)}}};"
 """quaternion.COMPONENT in C."""
@@ -40,10 +35,8 @@ extern "C" __global__ void expand(long long rows, const T* w, T* real, int input
 )
 
 
-def expand(w: Array, signs: Signs = SIGN) -> Array:
+def expand(w: Array, signs: Signs) -> Array:
     """Return `quaternion.expand(w, signs)`: block (b, c) of the real weight is signs[c, b] * w[COMPONENT[c, b]]."""
-    if not usable(w):
-        return quaternion.expand(w, signs)
     *positions, inputs, outputs = w.shape[1:]
     real = array_module(w).empty((*positions, 4 * inputs, 4 * outputs), w.dtype)
     w = operand(w, w.dtype, w.shape)
@@ -74,10 +67,8 @@ extern "C" __global__ void fold(long long rows, const T* g, T* w, int inputs, in
 )
 
 
-def fold(g: Array, signs: Signs = SIGN) -> Array:
+def fold(g: Array, signs: Signs) -> Array:
     """Return `quaternion.fold(g, signs)`: a component of w (4, ..., in/4, out/4) sums its four blocks of g by sign."""
-    if not usable(g):
-        return quaternion.fold(g, signs)
     *positions, inputs, outputs = g.shape
     w = array_module(g).empty((4, *positions, inputs // 4, outputs // 4), g.dtype)
     g = operand(g, g.dtype, (*positions, 4 * w.shape[-2], 4 * w.shape[-1]))

@@ -12,7 +12,7 @@ import pytest
 from quatnet.backend import gpu_problem, to_device, to_host
 from quatnet.data import Dataset
 from quatnet.nn.layers.im2col import col2im, im2col
-from quatnet.nn.models import build
+from quatnet.nn.networks import build
 from quatnet.settings import TrainSettings
 from quatnet.training import Phase, Position, TrainingData, evaluate, make_optimizer, train_epoch
 

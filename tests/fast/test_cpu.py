@@ -6,7 +6,7 @@ import pytest
 from quatnet import UsageError, build
 from quatnet.nn.layers import winograd
 from quatnet.nn.layers.conv import Im2col
-from quatnet.nn.layers.winograd import F2, F4
+from quatnet.fast.winograd import F2, F4
 
 
 def tiles(shape, conv="auto"):

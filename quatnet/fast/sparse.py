@@ -14,13 +14,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from quatnet.nn.layers.dense import Direct
-from quatnet.nn.layers.layer import Backward
-from quatnet.nn.layers.stacked import Stacked
+from quatnet.fast.dense import Direct
+from quatnet.fast.stacked import Stacked
+from quatnet.nn.layers import Backward
 from quatnet.nn.parameters import Parameter
 
+FEW = 0.4
+"""Density below which the entries left are few enough to be listed."""
+
 SPARSE_BELOW = 0.15
-"""Density of a weight below which y and dx go through CSR (docs/performance.md); it lies below parameters.FEW."""
+"""Density of a weight below which y and dx go through CSR (docs/performance.md); it lies below FEW."""
 
 SAMPLED_BELOW = 0.03
 """Density below which dw does, too."""
@@ -29,20 +32,28 @@ WEIGHTS_AT_A_TIME = 2048
 """Weights whose gradients are taken together: their rows of x' and dy' fit the cache."""
 
 
+def few(mask: np.ndarray) -> np.ndarray | None:
+    """Return the positions of the entries left of a mask, in the flattened array, or None if they are not few."""
+    return np.flatnonzero(mask) if np.count_nonzero(mask) < FEW * mask.size else None
+
+
 class Pruned:
     """A product that is that of `dense` until few weights are left, and equal to it but for rounding from then on."""
 
     def __init__(self, dense: Direct | Stacked) -> None:
         self._dense = dense
+        self._mask: np.ndarray | None = None
         self._csr: Csr | None = None
 
     def forward(self, x: np.ndarray, weight: Parameter) -> tuple[np.ndarray, Backward]:
         """Return y (n, out) for x (n, in); backward writes the gradient of the weights left and returns dx."""
-        kept, dense = weight.kept, self._dense
-        if kept is None or kept.size >= SPARSE_BELOW * weight.size:
+        dense = self._dense
+        if weight.mask is not self._mask:
+            kept, self._mask = few(weight.mask), weight.mask
+            is_sparse = kept is not None and kept.size < SPARSE_BELOW * weight.size
+            self._csr = Csr(kept, weight.shape) if kept is not None and is_sparse else None
+        if self._csr is None:
             return dense.forward(x, weight)
-        if self._csr is None or self._csr.kept is not kept:
-            self._csr = Csr(kept, weight.shape)
         if isinstance(dense, Direct):
             return self._multiply(self._csr, x, weight)
         p, product_backward = self._multiply(self._csr, x.reshape(4 * len(x), weight.shape[1]), weight)

@@ -5,10 +5,10 @@ import pytest
 
 from quatnet.nn.layers import Dense, QuaternionDense, sparse
 from quatnet.nn.layers.dense import Direct
-from quatnet.nn.layers.sparse import Pruned
-from quatnet.nn.layers.stacked import Stacked
+from quatnet.fast.sparse import Pruned
+from quatnet.fast.stacked import Stacked
 from quatnet.nn.parameters import Parameters
-from quatnet.threads import SERIAL, Threads
+from quatnet.fast.threads import SERIAL, Threads
 
 LAYERS = pytest.mark.parametrize("kind", [Dense, QuaternionDense])
 DENSITIES = pytest.mark.parametrize("density", [0.1, 0.02, 0.0], ids=["csr", "csr and sampled", "nothing left"])

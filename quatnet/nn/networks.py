@@ -1,24 +1,24 @@
-"""Networks: `build` makes one of an architecture."""
+"""Networks: layers and the flat arrays of their parameters; `build` makes one of an architecture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from quatnet import backend
 from quatnet.backend import Array
+from quatnet.data.preprocess import Normalizer
 from quatnet.errors import UsageError
-from quatnet.nn.acceleration import choose_convolutions, share_among_threads, speed_up_dense_layers
-from quatnet.nn.architectures import architecture
-from quatnet.nn.assembly import NORMALISATIONS, Algebra, layers_of
+from quatnet.nn.architectures import NORMALISATIONS, Algebra, architecture, layers_of
 from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.layers import Backward, BatchNorm, Conv2d, Layer, Sequential, WeightLayer
+from quatnet.nn.layers import Backward, BatchNorm, Sequential, WeightLayer
+from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.parameters import Parameters
 from quatnet.quaternion import SIGN, shuffled_signs
 from quatnet.streams import Stream, generator
-from quatnet.threads import SERIAL, Threads
 
 DTYPES = ("float32", "float64")
 SIGNS = ("hamilton", "shuffled")
@@ -29,38 +29,21 @@ class Network:
 
     Attributes
     ----------
-    layers : the layers by name, in order.
+    layers : the layers, one after the other.
     parameters : ordered mapping from `layer.weight` and `layer.bias` (of a normalisation `layer.scale` and
         `layer.shift`) to `Parameter`.
     statistics : the running statistics of batch normalisations, likewise; no optimizer sees them.
     input_shape, classes : (h, w, c) of one image, and the number of logits.
-    threads : the threads that share the work of a conv net on the CPU.
     """
 
     def __init__(
-        self,
-        layers: Mapping[str, Layer],
-        input_shape: tuple[int, ...],
-        dtype: str = "float32",
-        device: str = "cpu",
-        conv: str = "auto",
-        threads: int = 1,
+        self, layers: Sequential, input_shape: tuple[int, ...], dtype: str = "float32", xp: ModuleType = np
     ) -> None:
-        self.layers = dict(layers)
+        self.layers = layers
         self.input_shape = tuple(input_shape)
-        plain = Sequential(self.layers)
-        xp = backend.select(device)
-        self.parameters = Parameters(plain.parameters, np.dtype(dtype), xp)
-        self.statistics = Parameters(plain.state, np.dtype(dtype), xp)
-        self.classes = plain.output_shape(input_shape)[-1]
-        self.threads, self._blas_threads = SERIAL, threads
-        self._body = plain
-        if xp is np:
-            choose_convolutions(plain, self.input_shape, conv)
-            if any(isinstance(layer, Conv2d) for layer in plain.leaves()):
-                self.threads, self._blas_threads = Threads(threads), 1
-            self._body = share_among_threads(plain, self.threads)
-            speed_up_dense_layers(plain, self.threads)
+        self.classes = layers.output_shape(self.input_shape)[-1]
+        self.parameters = Parameters(layers.parameters, np.dtype(dtype), xp)
+        self.statistics = Parameters(layers.state, np.dtype(dtype), xp)
 
     def forward(self, images: Array) -> tuple[Array, Backward]:
         """Return the logits (n, classes) of images (n, h, w, c), and the backward pass.
@@ -68,23 +51,29 @@ class Network:
         `backward(dlogits)` writes the gradients of all parameters and returns the gradient of the images.
         """
         self._check(images)
-        return self._body.forward(images)
+        return self.layers.forward(images)
 
     def predict(self, images: Array) -> Array:
         """Return the logits (n, classes) of images (n, h, w, c), for inference."""
         self._check(images)
-        return self._body.predict(images)
+        return self.layers.predict(images)
 
-    def limit_blas(self) -> AbstractContextManager[object]:
-        """Limit BLAS inside a `with` block to the network's threads, or to one where those share the batch."""
-        return backend.blas_threads(self._blas_threads)
+    def loss(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+        """Return the mean loss of a batch, and the gradient of the logits."""
+        return softmax_cross_entropy(logits, labels)
+
+    def normalizer(
+        self, pixel: DTypeLike, shape: tuple[int, ...], mean: Sequence[float], std: Sequence[float]
+    ) -> Normalizer:
+        """Return what makes inputs of stored images (h, w, c) = `shape` of dtype `pixel`."""
+        return Normalizer(pixel, shape, mean, std, self.parameters.dtype, self.parameters.xp)
 
     def initialize(self, init: str, random: np.random.Generator) -> None:
         """Draw all initial weights with the initialiser called `init`; masked weights stay 0."""
         if init not in INITIALIZERS:
             raise UsageError(f"init: {init!r} given; allowed are {', '.join(INITIALIZERS)}")
         xp, dtype = self.parameters.xp, self.parameters.dtype
-        for layer in Sequential(self.layers).leaves():
+        for layer in self.layers.leaves():
             if isinstance(layer, WeightLayer):
                 weight, bias = INITIALIZERS[init](layer, random)
                 layer.weight.value[...] = backend.to_device(weight.astype(dtype), xp) * layer.weight.mask
@@ -142,8 +131,6 @@ def build(
     signs: str = "hamilton",
     norm: str = "split",
     device: str = "cpu",
-    conv: str = "auto",
-    threads: int = 1,
 ) -> Network:
     """Build a network of the paper with its initial weights.
 
@@ -162,8 +149,6 @@ def build(
     signs : of the quaternion product: hamilton, or shuffled (drawn with the seed), which is no product of quaternions.
     norm : batch normalisation of quaternions, where the architecture has one: split, whitening or scalar.
     device : auto, cpu, gpu or gpu:K.
-    conv : the convolution of the CPU: auto, im2col or winograd.
-    threads : of the CPU. Those of a conv net share a batch; a lenet gives them to BLAS (`Network.limit_blas`).
 
     Raises
     ------
@@ -183,7 +168,7 @@ def build(
             raise UsageError(f"{name}: {value!r} given; allowed are {', '.join(allowed)}")
     table = SIGN if signs == "hamilton" else shuffled_signs(generator(seed, Stream.SIGNS))
     layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion, table, norm), input_shape, classes)
-    network = Network(layers, input_shape, dtype, device, conv, threads)
+    network = Network(layers, input_shape, dtype, backend.select(device))
     network.initialize(init, generator(seed, Stream.INIT))
     return network
 
@@ -198,6 +183,6 @@ def count_parameters(
 ) -> tuple[int, int]:
     """Return the numbers of weights and of biases of an architecture."""
     layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion, norm=norm), input_shape, classes)
-    parameters = Sequential(layers).parameters
-    weights = sum(p.size for p in parameters.values() if p.prunable)
-    return weights, sum(p.size for p in parameters.values()) - weights
+    parameters = layers.parameters.values()
+    weights = sum(p.size for p in parameters if p.prunable)
+    return weights, sum(p.size for p in parameters) - weights

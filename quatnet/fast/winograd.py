@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quatnet.nn.layers.conv import Im2col
-from quatnet.threads import Buffers
+from quatnet.fast.conv import Im2col
+from quatnet.fast.threads import Buffers
 
 GROUP_BYTES = 2 << 20
 """Size of the transformed input of a group of images: more leaves the caches, less lets threads wait for each other."""

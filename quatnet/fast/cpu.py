@@ -1,0 +1,104 @@
+"""How a network runs on the CPU: the algorithm that each layer uses, and how threads share the work.
+
+Nothing here changes what is computed, beyond rounding: docs/performance.md has the errors and the times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quatnet.fast.batchnorm import FastBatchNorm
+from quatnet.fast.conv import FastConv2d, Im2col
+from quatnet.fast.dense import Direct, FastDense
+from quatnet.fast.parallel import Parallel
+from quatnet.fast.sparse import Pruned
+from quatnet.fast.stacked import Stacked
+from quatnet.fast.threads import SERIAL, Buffers, Threads
+from quatnet.fast.winograd import F2, F4, Winograd
+from quatnet.nn.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    QuaternionFlatten,
+    ReLU,
+    Residual,
+    Sequential,
+)
+
+FEWEST_CHANNELS = 16
+"""Below this many input channels the inner loops of Winograd's transforms are too short to pay."""
+
+LARGE_WEIGHT = 1 << 19
+"""Real entries of a dense weight from which on threads pay."""
+
+
+def layers(network: Sequential, input_shape: tuple[int, ...], conv: str, threads: Threads) -> Sequential:
+    """Return layers that are equal to those of a network and share its parameters.
+
+    `conv` is `auto`, `im2col`, or `winograd` wherever it applies: to 3x3 kernels with stride 1 and padding 1 on maps of
+    even height and width, F(4x4, 3x3) where both are multiples of 4, else F(2x2, 3x3). `auto` takes it where it is
+    faster: from 16 input channels on. The threads share what lies before the flattening.
+    """
+    accelerated = _Builder(conv, threads, Buffers()).sequential(network, input_shape)
+    return accelerated if threads.count == 1 else _share(accelerated, threads)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    conv: str
+    threads: Threads
+    buffers: Buffers
+
+    def sequential(self, layer: Sequential, shape: tuple[int, ...]) -> Sequential:
+        found = {}
+        for name, inner in layer.layers.items():
+            found[name] = self.layer(inner, shape)
+            shape = inner.output_shape(shape)
+        return Sequential(found)
+
+    def layer(self, layer: Layer, shape: tuple[int, ...]) -> Layer:
+        if isinstance(layer, Sequential):
+            return self.sequential(layer, shape)
+        if isinstance(layer, Residual):
+            return Residual(self.layer(layer.body, shape), self.layer(layer.shortcut, shape))
+        if isinstance(layer, Conv2d):
+            return self._convolution(layer, shape)
+        if isinstance(layer, Dense):
+            share = self.threads if layer.inputs * layer.outputs >= LARGE_WEIGHT else SERIAL
+            return FastDense(layer, Pruned(Direct(share) if layer.signs is None else Stacked(share, layer.signs)))
+        if isinstance(layer, BatchNorm):
+            return FastBatchNorm(layer, self.threads)
+        return layer
+
+    def _convolution(self, layer: Conv2d, shape: tuple[int, ...]) -> FastConv2d:
+        geometry = (layer.kernel, layer.stride, layer.padding)
+        fits = geometry == (3, 1, 1) and shape[0] % 2 == shape[1] % 2 == 0 and self.conv != "im2col"
+        if fits and (self.conv == "winograd" or layer.inputs >= FEWEST_CHANNELS):
+            return FastConv2d(layer, Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2, self.buffers))
+        return FastConv2d(layer, Im2col(*geometry))
+
+
+def _share(network: Sequential, threads: Threads) -> Sequential:
+    """Return the layers before the flattening on all threads.
+
+    Batch normalisation needs the whole batch: where there is one, or nothing is flattened, the layers are shared one by
+    one.
+    """
+    named = list(network.layers.items())
+    flattens = [k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten)]
+    if not flattens or any(isinstance(layer, FastBatchNorm) for layer in network.leaves()):
+        return Sequential({name: _shared(layer, threads) for name, layer in named})
+    flatten = flattens[0]
+    trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
+    return Sequential({"trunk": Parallel(trunk, threads), **rest})
+
+
+def _shared(layer: Layer, threads: Threads) -> Layer:
+    if isinstance(layer, Sequential):
+        return Sequential({name: _shared(inner, threads) for name, inner in layer.layers.items()})
+    if isinstance(layer, Residual):
+        return Residual(_shared(layer.body, threads), _shared(layer.shortcut, threads))
+    return Parallel(layer, threads) if isinstance(layer, FastConv2d | ReLU | MaxPool2d) else layer
