@@ -79,14 +79,20 @@ def network(arch: Architecture, quaternion: bool, shape: tuple[int, int, int]) -
 
 
 def training_step(
-    arch: Architecture, quaternion: bool, images: np.ndarray, labels: np.ndarray, *, tuned: bool
+    arch: Architecture,
+    quaternion: bool,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    tuned: bool,
+    device: str = "cpu",
 ) -> Callable[[], object]:
     """Return a whole training step (forward, loss, backward, Adam); `tuned` is channels_last and the fused Adam."""
-    net = network(arch, quaternion, images.shape[1:])
-    x = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+    net = network(arch, quaternion, images.shape[1:]).to(device)
+    x = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device)
     if tuned:
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    y = torch.from_numpy(labels)
+    y = torch.from_numpy(labels).to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=arch.rate, fused=tuned)
 
     def step() -> None:
