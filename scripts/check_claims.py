@@ -30,10 +30,11 @@ OTHER_NUMBERS = {
 """Sections whose other numbers are no measurements: commands, what was decided before, bounds that tests keep."""
 
 NAMES = re.compile(
-    r"""(?:lenet|conv|resnet|vgg)-\d+(?:-\d+)? | CIFAR-100? | LeCun | float(?:16|32) | int8 | x86-64 | AVX-512 | C99
-    | Figures?\ \d[a-f]?(?:(?:\ and|,)\ \d[a-f]?)* | sections?\ \d(?:\.\d)? | Section\ \d(?:\.\d)?
-    | \[[\w.-]+\]\([^)]*\) | \]\([^)]*\) | 95\ %\ (?=\w*\ ?(?:interval|band)) | Adam's? | BY-SA\ \d\.\d | arXiv\ \d{4}\.\d{5} | CODS-COMAD\ \d{4} | Python\ \d\.\d+
-    | ^\|\ (?:\d[a-f]?(?:\ to\ \d?[a-f])?,\ )+ | seeds?\ \d\ to\ \d""",
+    r"""(?:lenet|conv|resnet|vgg)-\d+(?:-\d+)? | CIFAR-100? | float(?:16|32) | int8 | x86-64 | AVX-512 | C99
+    | Figures?\ \d[a-f]?(?:(?:\ and|,)\ \d[a-f]?)* | sections?\ \d(?:\.\d)?
+    | ^\|\ (?:\d[a-f]?(?:\ to\ \d?[a-f])?,\ )+ | seeds?\ \d\ to\ \d | 95\ %\ (?=\w*\ ?(?:interval|band))
+    | BY-SA\ \d\.\d | arXiv\ \d{4}\.\d{5} | CODS-COMAD\ \d{4} | Python\ \d\.\d+
+    | \[[\w.-]+\]\([^)]*\) | \]\([^)]*\)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """What has digits and is no measurement: names, links, and where in the paper something stands."""
@@ -134,17 +135,21 @@ def _without_source(part: str, covered: Sequence[Span]) -> Iterator[tuple[int, s
 
 
 def _words(claim: str) -> str:
-    """Return a pattern of a text that may be broken into lines anywhere, and ends where its last number ends."""
-    words = r"\s+".join(map(re.escape, claim.split()))
-    return rf"(?<![\w.,+-]){words}(?![\d%]|[.,]\d)" if claim[0] not in " |" else words
+    """Return a pattern of a text that may be broken into lines anywhere."""
+    return _whole(r"\s+".join(map(re.escape, claim.split())))
 
 
 def _other_values(claim: str) -> str:
-    """Return a pattern of the same text with any values."""
+    """Return a pattern of the same text with any values, a group each."""
     literal, values = VALUE.split(claim), VALUE.findall(claim)
-    pieces = [r"\s+".join(re.escape(word) for word in re.split(r"\s+", text)) for text in literal]
+    pieces = [r"\s+".join(map(re.escape, re.split(r"\s+", text))) for text in literal]
     groups = [f"({NUMBER})" if value[0].isdigit() else "([+-])" if value in "+-" else r"(\w+)" for value in values]
-    return "".join(piece + group for piece, group in zip(pieces, [*groups, ""], strict=True))
+    return _whole("".join(piece + group for piece, group in zip(pieces, [*groups, ""], strict=True)))
+
+
+def _whole(pattern: str) -> str:
+    """Return a pattern that matches no part of a number or a word."""
+    return rf"(?<![\w.,+-]){pattern}(?![\w%]|[.,]\d)"
 
 
 def _within(span: Span, spans: Iterable[Span]) -> bool:

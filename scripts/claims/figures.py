@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from claims import claims
+
+from claims import claims, when
 from claims.data import (
     ALGEBRAS,
     QUATERNION,
     REAL,
     WORDS,
-    Column,
     column,
     compare,
     level,
@@ -28,10 +28,10 @@ from claims.data import (
     settings,
     spread,
 )
-
 from quatnet.data.descriptions import DESCRIPTIONS
 from quatnet.nn.models import count_parameters
 from quatnet.report import paper, statistics
+from quatnet.report.statistics import SIGNIFICANCE
 
 PAGE = "docs/results/README.md"
 DENSE = {"lenet-300-100": ("lenet-300-100-mnist-dense", "2a"), "lenet-12": ("figure-5a", "5a")}
@@ -65,6 +65,12 @@ def amount(name: str) -> str:
     return f"{100 * settings(name)['amount']:.3g} % of the weights left go each round"
 
 
+def reduced(name: str) -> str:
+    """Write all that is less than in the paper."""
+    s = settings(name)
+    return f"**{seeds_of(name)}**: {images(name)}, {s['epochs']} of {EPOCHS[s['arch']]} epochs, {amount(name)}"
+
+
 def paper_accuracies(figure: str, weights_left: float) -> tuple[float, float]:
     """Return the paper's real and quaternion accuracies, interpolated."""
     at = np.array([weights_left])
@@ -84,6 +90,12 @@ def ours_minus_paper(name: str, figure: str) -> list[float]:
     return [v.difference for a in ALGEBRAS for v in paper.verdicts(curves[a], theirs[a]) if v is not None]
 
 
+def count(name: str) -> str:
+    """Write with how many seeds something was run, in digits: `5 seeds`."""
+    n = len(results(name).curves[REAL].seeds)
+    return f"{n} seed{'s' * (n > 1)}"
+
+
 def dense_differences(arch: str) -> list[float]:
     """Return our means of dense networks minus the paper's last epoch."""
     name, figure = DENSE[arch]
@@ -96,24 +108,25 @@ def overview() -> Iterator[str]:
     yield "two successive rounds below 30 %"
     for arch, figure in (("lenet-300-100", "2a"), ("lenet-12", "5a")):
         furthest = max(map(abs, dense_differences(arch)))
-        seeds = len(results(DENSE[arch][0]).curves[REAL].seeds)
-        yield f"| {figure}, dense {arch} | {seeds} seeds | at most {furthest:.2f} points from the paper's means |"
-    yield f"| {len(compare('figure-5b-paper').seeds)} seeds, `paper` and `imp` |"
-    one = len(results("figure-4a-paper").curves[REAL].seeds)
-    yield f"| `paper`: {one} seed, real network only; `imp`: {len(compare('figure-4a-imp').seeds)} seeds |"
+        yield f"| {figure}, dense {arch} | {count(DENSE[arch][0])} | at most {furthest:.2f} points from"
+    yield f"| {count('figure-5b-paper')}, `paper` and `imp` |"
+    yield f"| `paper`: {count('figure-4a-paper')}, real network only; `imp`: {count('figure-4a-imp')} |"
     last = compare("figure-4b-imp").levels[-1].weights_left
-    yield f"| 4b, pruned conv-2 | 1 seed, {reduction('figure-4b-imp')}, `imp` | the real network is ahead down to"
+    yield f"| 4b, pruned conv-2 | {count('figure-4b-imp')}, {reduction('figure-4b-imp')}, `imp` |"
     yield f"ahead down to {last:.1f} % of the weights; in the paper down to {paper_crossing('4b'):.1f} %"
     ahead = level("figure-4c-imp", 2.7)
-    yield "| 4c, pruned conv-4 | 1 seed, reduced like 4b, `imp` |"
-    yield f"ahead below {compare('figure-4c-imp').crossing.weights_left:.1f} % of the weights, by {ahead.difference:.1f}"
-    yield f"by {ahead.difference:.1f} points at {ahead.weights_left:.1f} %; in the paper below {paper_crossing('4c'):.1f} %"
-    yield f"{paper_crossing('4c'):.1f} %, by {paper_difference('4c', ahead.weights_left):.1f}"
-    yield "lenet-12 instead of conv-2, 1 seed, reduced"
+    yield f"| 4c, pruned conv-4 | {count('figure-4c-imp')}, reduced like 4b, `imp` |"
+    yield f"ahead below {compare('figure-4c-imp').crossing.weights_left:.1f} % of the weights"
+    yield f"by {ahead.difference:.1f} points at {ahead.weights_left:.1f} %"
+    yield f"in the paper below {paper_crossing('4c'):.1f} %, by {paper_difference('4c', ahead.weights_left):.1f}"
+    yield f"lenet-12 instead of conv-2, {count('figure-6-lenet-12')}, reduced"
     early, usual = (compare(n).crossing.weights_left for n in ("figure-6-lenet-12", "figure-5b-paper"))
-    yield f"still overtakes, at {early:.1f} instead of {usual:.1f} % of the weights; in the paper it never does"
-    assert paper_crossing("6") is None
-    yield f"| section 5.2, pruned resnet-20 | 1 seed, {reduction('section-5.2-resnet-20-imp')}, `imp` |"
+    never = paper_crossing("6") is None
+    yield when(
+        never, f"still overtakes, at {early:.1f} instead of {usual:.1f} % of the weights; in the paper it never does"
+    )
+    ours = "section-5.2-resnet-20-imp"
+    yield f"| section 5.2, pruned resnet-20 | {count(ours)}, {reduction(ours)}, `imp` |"
 
 
 @claims(PAGE, "Figure 5b: lenet-12 on MNIST, pruned")
@@ -132,7 +145,8 @@ def figure_5b() -> Iterator[str]:
     said = [f"{v.difference:+.1f} points ({a}, {v.weights_left:.1f} %)" for a, v in worst.items()]
     yield f"{said[1]} and {said[0]}" if said[0].startswith("+") else f"{said[0]} and {said[1]}"
     yield f"seeds spread by {deviation[REAL]:.1f} and {deviation[QUATERNION]:.1f}"
-    assert not any(v.p is not None and v.p <= 0.05 for found in verdicts.values() for v in found)
+    different = any(v.p is not None and v.p <= SIGNIFICANCE for found in verdicts.values() for v in found)
+    yield when(not different, "No point differs significantly (Welch's t test, Holm-corrected)")
     at = compare(ours).crossing
     yield f"at {at.weights_left:.1f} % of the weights (95 % interval {at.low:.1f} to {at.high:.1f}), in the paper at"
     yield f"in the paper at {paper_crossing('5b'):.1f} %"
@@ -141,11 +155,11 @@ def figure_5b() -> Iterator[str]:
     yield f"at 5.7 % of the weights it has {kept.split()[0]} instead of {collapsed.split()[0]} %"
     yield f"overtakes at {at.weights_left:.2f} % ({at.low:.2f} to {at.high:.2f})"
     levels = compare(imp).levels
-    real = [one for one in levels if one.t_p <= 0.05 and one.difference < 0]
-    quaternion = [one for one in levels if one.t_p <= 0.05 and one.difference > 0]
+    real = [one for one in levels if one.t_p <= SIGNIFICANCE and one.difference < 0]
+    quaternion = [one for one in levels if one.t_p <= SIGNIFICANCE and one.difference > 0]
     sizes = [f"{abs(bound(one.difference for one in real)):.1f}" for bound in (max, min)]
-    assert levels[: len(real)] == tuple(real)
-    assert levels[-len(quaternion) :] == tuple(quaternion)
+    ends = levels[: len(real)] == tuple(real) and levels[-len(quaternion) :] == tuple(quaternion)
+    yield when(ends, "and no difference between")
     yield f"corrected for {len(levels)} levels"
     yield f"the real network ahead from {real[0].weights_left:.0f} to {real[-1].weights_left:.1f} % of the weights"
     yield f"(by {sizes[0]} to {sizes[1]} points)"
@@ -166,15 +180,16 @@ def figure_4a() -> Iterator[str]:
     yield f"from {before} % at 3.0 % of the weights to {after} % at 2.0 %"
     levels = compare(imp).levels
     furthest = max(abs(one.difference) for one in levels)
-    assert all(one.t_p > 0.05 for one in levels)
-    yield f"within {furthest:.1f} points of each other from {levels[0].weights_left:.0f} to {levels[-1].weights_left:.1f} %"
-    yield f"{seeds_of(imp)} show no difference at any of the {len(levels)} levels"
+    first, last = levels[0].weights_left, levels[-1].weights_left
+    yield f"within {furthest:.1f} points of each other from {first:.0f} to {last:.1f} % of the weights"
+    alike = all(one.t_p > SIGNIFICANCE for one in levels)
+    yield when(alike, f"{seeds_of(imp)} show no difference at any of the {len(levels)} levels")
 
 
 @claims(PAGE, "Figure 4b: conv-2 on CIFAR-10, pruned, reduced")
 def figure_4b() -> Iterator[str]:
     ours = "figure-4b-imp"
-    yield f"**{seeds_of(ours)}**: {images(ours)}, {settings(ours)['epochs']} of {EPOCHS['conv-2']} epochs, {amount(ours)}"
+    yield reduced(ours)
     below = [-d for d in ours_minus_paper(ours, "4b")]
     yield f"{min(below):.0f} to {max(below):.0f} points below the paper's"
     levels = [
@@ -188,10 +203,11 @@ def figure_4b() -> Iterator[str]:
     ]
     yield from rows(levels, [*pair(ours), *paper_pair("4b")])
     found = compare(ours).levels
-    assert all(one.difference < 0 for one in found)
+    yield when(all(one.difference < 0 for one in found), "The real network stays ahead down to")
     sizes = [-one.difference for one in found[:-1]]
     yield f"down to {found[-1].weights_left:.1f} % of the weights, by {min(sizes):.1f} to {max(sizes):.1f} points"
-    yield f"points until {found[-2].weights_left:.1f} % and by {-found[-1].difference:.1f} at {found[-1].weights_left:.1f} %"
+    end = found[-1]
+    yield f"points until {found[-2].weights_left:.1f} % and by {-end.difference:.1f} at {end.weights_left:.1f} %"
     real, quaternion = pair(ours)
     last = percent(real.weights_left[real.round(1.15)]), percent(quaternion.weights_left[quaternion.round(1.1)])
     yield f"at {last[0]} and {last[1]} % they have {real.accuracy(1.15)} and {quaternion.accuracy(1.1)} %"
@@ -206,7 +222,7 @@ def figure_4b() -> Iterator[str]:
 @claims(PAGE, "Figure 4c: conv-4 on CIFAR-10, pruned, reduced")
 def figure_4c() -> Iterator[str]:
     ours = "figure-4c-imp"
-    yield f"**{seeds_of(ours)}**: {images(ours)}, {settings(ours)['epochs']} of {EPOCHS['conv-4']} epochs, {amount(ours)}"
+    yield reduced(ours)
     levels = [(100, 25), (16.8, 16), (6.9, 6.6), (4.4, 4.2), (2.8, 2.7), (1.8, 1.76), (None, 1.12), (None, 0.48)]
     yield from rows(levels, [*pair(ours), *paper_pair("4c")])
     at, (real, quaternion), ahead = compare(ours).crossing.weights_left, pair(ours), level(ours, 2.7)
@@ -234,21 +250,22 @@ def figure_6() -> Iterator[str]:
     yield f"moves to {early:.1f} % of the weights instead of {late:.1f} %"
     yield f"| real, {other['epochs']} epochs | quaternion, {other['epochs']} epochs |"
     first, second = level(ours, 3.0), level(ours, 2.0)
-    yield f"by {first.difference:.1f} points at {first.weights_left:.1f} % and {second.difference:.1f} at {second.weights_left:.1f} %"
+    then = f"{second.difference:.1f} at {second.weights_left:.1f} %"
+    yield f"by {first.difference:.1f} points at {first.weights_left:.1f} % and {then}"
 
 
 @claims(PAGE, "Section 5.2: resnet-20 on CIFAR-10, reduced")
 def section_52() -> Iterator[str]:
     ours = "section-5.2-resnet-20-imp"
     s = settings(ours)
-    yield f"**{seeds_of(ours)}**: {images(ours)}, {s['epochs']} of {EPOCHS['resnet-20']} epochs, {amount(ours)}"
+    yield reduced(ours)
     yield from rows([(100, 25), (16, 10.5), (6.9, 4.5), (3.1, 2.1), (1.5, 1.2), (None, 0.77)], pair(ours))
     gaps = [-one.difference for one in compare(ours).levels]
     yield f"at the quaternion network's rounds by {min(gaps):.1f} to {max(gaps):.1f} points"
     yield f"With {s['epochs'] * -(-s['images'] // s['batch_size'])} steps of training"
     (real, quaternion) = results(ours).curves.values()
     at, found = statistics.differences(real.weights_left, real.accuracy, quaternion.weights_left, quaternion.accuracy)
-    assert (found > 0).all()
+    yield when((found > 0).all(), "The real network is ahead at all weights left that both have")
     k = int(found[0].argmin())
     yield f"at {at[k]:.0f} % the gap is {found[0, k]:.1f}"
 
@@ -271,8 +288,7 @@ def dense() -> Iterator[str]:
 def two_epochs() -> Iterator[str]:
     names = [f"{arch}-cifar10-2-epochs" for arch in ("conv-2", "conv-4")]
     s = settings(names[0])
-    yield f"{s['images']:,} training images, random crop and flip, the paper's settings, but only {WORDS[s['epochs']]} epochs"
-    yield f"epochs, {seeds_of(names[0])}"
+    yield f"{s['images']:,} training images, random crop and flip"
+    yield f"but only {WORDS[s['epochs']]} epochs, {seeds_of(names[0])}"
     for name in names:
-        found: list[Column] = pair(name)
-        yield row([results(name).arch, *(f"{c.mean[0]:.2f}" for c in found)])
+        yield row([results(name).arch, *(f"{c.mean[0]:.2f}" for c in pair(name))])

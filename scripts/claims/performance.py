@@ -6,8 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
+
 from claims import claims
 from claims.data import ROOT, load, results, row, settings
+
+sys.path.append(str(ROOT / "benchmarks"))
+import report  # noqa: E402
 
 PAGE = "docs/performance.md"
 MEASURED = (
@@ -29,15 +33,13 @@ def accuracy() -> Iterator[str]:
         cells = [f"{value:.2f}" for value in (*values, values.mean())]
         yield row(cells)[2:]
     difference = found[names[0]] - found[names[1]]
-    yield f"The mean difference is {difference.mean():.2f} points, with a standard deviation of {difference.std(ddof=1):.2f}"
+    yield f"The mean difference is {difference.mean():.2f} points"
+    yield f"with a standard deviation of {difference.std(ddof=1):.2f}"
     yield f"the seeds differ by up to {max(np.ptp(values) for values in found.values()):.2f}"
 
 
 def _register(heading: str) -> Callable[[], Iterator[str]]:
     def written() -> Iterator[str]:
-        sys.path.insert(0, str(ROOT / "benchmarks"))
-        import report
-
         text = report.measured(load("benchmarks/results/cpu.json"))
         parts = {part.partition("\n")[0]: part.partition("\n")[2] for part in f"{MEASURED[0]}\n{text}".split("### ")}
         yield from (line for line in parts[heading].splitlines() if line.strip())

@@ -7,8 +7,8 @@ import math
 from functools import cache
 
 import numpy as np
-from claims.data import ROOT
 
+from claims.data import ROOT
 from quatnet.report import statistics
 from quatnet.report.ablations import LEVELS
 
