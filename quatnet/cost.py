@@ -62,14 +62,15 @@ def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset,
         image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
     tests = 1.0 if train.patience else math.ceil(train.epochs / train.test_every) / train.epochs
     epoch = steps * step + (tests * len(whole.dataset.y_test) + held_out) * image
-    return Cost(train.epochs * trainings(prune), steps, epoch)
+    return Cost(epochs(train, prune), steps, epoch)
 
 
-def trainings(prune: PruneSettings | None) -> int:
-    """Return how often a run trains a network: once dense, and once or twice (masks searched first) per round."""
+def epochs(train: TrainSettings, prune: PruneSettings | None) -> int:
+    """Return the epochs of a whole run: of the dense training, of all re-trainings, and of the searches before them."""
     if prune is None:
-        return 1
-    return 1 + prune.rounds * (2 if prune.two_phases else 1)
+        return train.epochs
+    searches = prune.rounds * prune.epochs_of_search(train) if prune.two_phases else 0
+    return train.epochs * (1 + len(prune.retrained(prune.rounds))) + searches
 
 
 def _fastest(call: Callable[[], object]) -> float:

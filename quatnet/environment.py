@@ -1,9 +1,10 @@
-"""What a run was started on: versions, processor, BLAS and threads, for environment.json."""
+"""What a run was started on: versions, commit, processor, BLAS and threads, for environment.json."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ def describe(*, device: str, conv: str, threads: int) -> dict[str, Any]:
     """Return the environment as a JSON object; of `device`, what was chosen and the array library that it means."""
     return {
         "quatnet": VERSION,
+        "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "platform": platform.platform(),
@@ -35,6 +37,22 @@ def describe(*, device: str, conv: str, threads: int) -> dict[str, Any]:
         "device": device,
         "arrays": backend.select(device).__name__,
     }
+
+
+def _commit() -> str | None:
+    """Return the commit of the git checkout that this code runs from, with `-dirty` if it has been changed since.
+
+    None outside a checkout, or where git is not installed.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 def _version(package: str) -> str | None:

@@ -13,7 +13,7 @@ from quatnet.nn.architectures import architecture
 from quatnet.nn.models import Network, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
-from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.settings import PruneSettings, TrainSettings, numbers
 from quatnet.training import Phase, Position, TrainingData
 
 
@@ -128,5 +128,5 @@ def finished_round(run: Run, round: int | None) -> RoundResult:
     if round is None:
         return results[max(results)]
     if round not in results:
-        raise UsageError(f"--round: {round} given; {run.path} has the rounds 0 to {max(results)}")
+        raise UsageError(f"--round: {round} given; {run.path} has the rounds {numbers(results)}")
     return results[round]

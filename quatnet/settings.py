@@ -6,6 +6,7 @@ Each field is an option of the command line by the same name. A value out of ran
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -25,6 +26,7 @@ PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 
 FILE_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "None": (type(None),),
+    "tuple[int, ...]": (list,),
 }  # fmt: skip
 """The types that a setting may have in a JSON file."""
 
@@ -141,6 +143,8 @@ class PruneSettings:
     protocol : imp, paper, finetune or reinit (docs/protocol.md; `quatnet.pruning.lottery`).
     rewind_epoch : imp only: rewind to the weights after this epoch of round 0 instead of the initial ones.
     fresh_optimizer : paper only: reset Adam before each re-training.
+    retrain_rounds : paper and reinit only: re-train the masks of these rounds alone; empty for all rounds.
+    search_epochs : paper and reinit only: epochs of every training that only searches; None for as many as the others.
     stop_below : stop after two successive rounds below this accuracy, in percent; 0 never stops.
     """
 
@@ -151,9 +155,12 @@ class PruneSettings:
     protocol: str = "imp"
     rewind_epoch: int = 0
     fresh_optimizer: bool = False
+    retrain_rounds: tuple[int, ...] = ()
+    search_epochs: int | None = None
     stop_below: float = 30.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "retrain_rounds", tuple(sorted(self.retrain_rounds)))  # JSON and TOML give lists
         _choice("criterion", self.criterion, tuple(CRITERIA))
         _choice("unit", self.unit, tuple(UNITS))
         _choice("protocol", self.protocol, PROTOCOLS)
@@ -165,6 +172,13 @@ class PruneSettings:
             raise UsageError(f"--rewind-epoch {self.rewind_epoch}: only --protocol imp rewinds to a later epoch")
         if self.fresh_optimizer and self.protocol != "paper":
             raise UsageError("--fresh-optimizer: only --protocol paper keeps the optimizer's state between rounds")
+        _range("search_epochs", self.search_epochs, 1)
+        for name in ("retrain_rounds", "search_epochs"):
+            if getattr(self, name) and not self.two_phases:
+                raise UsageError(
+                    f"{_option(name)}: only --protocol paper and reinit search all masks before they re-train"
+                )
+        self._check_retrain_rounds()
 
     def check_training(self, train: TrainSettings) -> None:
         """Raise a UsageError unless the network has the unit to prune, and round 0 reaches the epoch to rewind to.
@@ -197,6 +211,40 @@ class PruneSettings:
     def two_phases(self) -> bool:
         """Whether all masks are searched before any is re-trained."""
         return self.protocol in ("paper", "reinit")
+
+    def retrained(self, searched: int) -> list[int]:
+        """Return the rounds to re-train after a search that ended with round `searched`."""
+        return [k for k in range(1, searched + 1) if not self.retrain_rounds or k in self.retrain_rounds]
+
+    def epochs_of_search(self, train: TrainSettings) -> int:
+        """Return the epochs of a training that only searches."""
+        return self.search_epochs or train.epochs
+
+    def reductions(self) -> list[str]:
+        """Return in words what makes the two phases smaller than the protocol says."""
+        words = [f"only rounds {', '.join(map(str, self.retrain_rounds))} re-trained"] if self.retrain_rounds else []
+        return words + (
+            [f"searches of {self.search_epochs} epoch{'s' * (self.search_epochs > 1)}"] if self.search_epochs else []
+        )
+
+    def _check_retrain_rounds(self) -> None:
+        for k in self.retrain_rounds:
+            if type(k) is not int or not 1 <= k <= self.rounds or self.retrain_rounds.count(k) > 1:
+                raise UsageError(
+                    f"--retrain-rounds: {', '.join(map(str, self.retrain_rounds))} given;"
+                    f" different rounds from 1 to {self.rounds} (--rounds) are needed"
+                )
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Write whole numbers in words, such as `0 to 5, 7`."""
+    spans: list[list[int]] = []
+    for value in sorted(values):
+        if spans and spans[-1][-1] == value - 1:
+            spans[-1].append(value)
+        else:
+            spans.append([value])
+    return ", ".join(f"{span[0]} to {span[-1]}" if len(span) > 1 else str(span[0]) for span in spans)
 
 
 def check_types(cls: type, values: dict[str, Any]) -> None:

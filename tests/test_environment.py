@@ -2,6 +2,8 @@
 
 import json
 import platform
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,42 @@ def test_it_has_the_versions_that_matter():
     assert found["python"] == platform.python_version()
     assert found["packages"]["numpy"] == np.__version__
     assert found["packages"].keys() >= {"scipy", "click", "rich"}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A git checkout of one file, which environment.py takes for the place it lies in; and its commit."""
+    folder = tmp_path / "checkout"
+    (folder / "quatnet").mkdir(parents=True)
+    (folder / "quatnet" / "environment.py").write_text("1\n")
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one", "--no-gpg-sign"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(environment, "__file__", str(folder / "quatnet" / "environment.py"))
+    return folder, subprocess.run(
+        [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def commit():
+    return environment.describe(device="cpu", conv="auto", threads=1)["commit"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_it_has_the_commit_of_the_checkout_and_says_whether_that_has_been_changed(checkout):
+    folder, head = checkout
+    assert commit() == head
+    (folder / "quatnet" / "environment.py").write_text("2\n")
+    assert commit() == f"{head}-dirty"
+
+
+def test_outside_a_checkout_or_without_git_there_is_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "quatnet" / "environment.py"))
+    assert commit() is None
+    (tmp_path / ".git").mkdir()
+    assert commit() is None
+    monkeypatch.setenv("PATH", "")
+    assert commit() is None
 
 
 def test_packages_that_are_not_installed_are_left_out(monkeypatch):

@@ -32,6 +32,7 @@ OUT_OF_RANGE = [
 ]
 PRUNING_OUT_OF_RANGE = [
     ("rounds", 0, "1 or more"),
+    ("search_epochs", 0, "1 or more"),
     *[("amount", value, "more than 0 and less than 1") for value in (0, 1, -0.2, 20)],
     ("rewind_epoch", -1, "0 or more"),
     *[("stop_below", value, "0 or more and less than 100") for value in (-1, 100)],
@@ -240,6 +241,30 @@ def test_only_the_papers_protocol_has_an_optimizer_to_freshen(protocol):
     assert message.startswith("--fresh-optimizer: only --protocol paper")
 
 
+@pytest.mark.parametrize("protocol", ["imp", "finetune"])
+@pytest.mark.parametrize(("name", "value"), [("retrain_rounds", (1,)), ("search_epochs", 1)])
+def test_only_protocols_that_search_first_can_leave_out_retrainings_or_shorten_searches(protocol, name, value):
+    with pytest.raises(UsageError, match=f"{option(name)}: only --protocol paper and reinit"):
+        PruneSettings(protocol=protocol, **{name: value})
+
+
+@pytest.mark.parametrize("rounds", [(0, 1), (3, 4), (2, 2), (1.5,)])
+def test_rounds_to_retrain_that_are_not_there_are_an_error_that_says_which_are(rounds):
+    with pytest.raises(UsageError, match=r"--retrain-rounds: .* given; different rounds from 1 to 3"):
+        PruneSettings(protocol="paper", rounds=3, retrain_rounds=rounds)
+
+
+def test_the_rounds_to_retrain_are_those_that_the_search_has_reached():
+    assert PruneSettings(protocol="paper", rounds=9, retrain_rounds=[8, 7]).retrained(7) == [7]
+    assert PruneSettings(protocol="paper", rounds=9).retrained(3) == [1, 2, 3]
+
+
+def test_what_makes_a_protocol_smaller_is_said_in_words():
+    reduced = PruneSettings(protocol="reinit", rounds=9, retrain_rounds=(5, 7, 8), search_epochs=10)
+    assert reduced.reductions() == ["only rounds 5, 7, 8 re-trained", "searches of 10 epochs"]
+    assert not PruneSettings(protocol="reinit").reductions()
+
+
 def test_every_protocol_that_can_be_chosen_exists():
     assert tuple(lottery.PROTOCOLS) == PROTOCOLS
 
@@ -252,6 +277,7 @@ def test_every_protocol_that_can_be_chosen_exists():
         (TrainSettings, {"augment": [1]}),
         (TrainSettings, {"seed": True}),
         (PruneSettings, {"amount": "0.2"}),
+        (PruneSettings, {"retrain_rounds": 7}),
     ],
 )
 def test_values_of_other_types_in_a_file_are_refused_by_name(cls, values):
@@ -261,6 +287,9 @@ def test_values_of_other_types_in_a_file_are_refused_by_name(cls, values):
 
 
 def test_values_as_json_gives_them_are_of_the_right_types():
-    train, prune = TrainSettings.for_architecture("lenet", True, width=1, augment=None), PruneSettings(amount=0.5)
+    train = TrainSettings.for_architecture("lenet", True, width=1, augment=None)
+    prune = PruneSettings(protocol="paper", amount=0.5, retrain_rounds=(7, 8))
     check_types(TrainSettings, json.loads(json.dumps(asdict(train))))
-    check_types(PruneSettings, json.loads(json.dumps(asdict(prune))))
+    values = json.loads(json.dumps(asdict(prune)))
+    check_types(PruneSettings, values)
+    assert PruneSettings(**values) == prune

@@ -186,6 +186,18 @@ def test_where_the_search_for_masks_stopped_early_no_more_rounds_are_wanted(data
     assert is_finished(job, results(*reported, first=0), results(*searched, first=1)) is finished
 
 
+@pytest.mark.parametrize(
+    ("searched", "retrained", "finished"),
+    [((90, 80, 70), (), False), ((90, 80, 70), (2,), False), ((90, 80, 70), (2, 3), True), ((20,), (), False),
+     ((20, 20), (2,), True), ((20, 20), (), False)],
+)  # fmt: skip
+def test_of_chosen_rounds_those_that_the_search_has_reached_finish_a_run(data, searched, retrained, finished):
+    prune = PruneSettings(rounds=3, protocol="paper", stop_below=50, retrain_rounds=(2, 3))
+    job = Job(small.train_settings(data), prune)
+    reported = results(90, first=0) + [result for k in retrained for result in results(80, first=k)]
+    assert is_finished(job, reported, results(*searched, first=1)) is finished
+
+
 def test_a_standing_says_in_which_round_and_epoch_a_run_is(runs_dir, data):
     job = Job(small.train_settings(data), small.prune_settings(protocol="paper"))
     seen = []

@@ -67,12 +67,12 @@ class Follower:
     def __init__(self, output: Output, run: Run, dense_percent: float, rounds: int = 0) -> None:
         self._output = output
         self._run = run
-        self._epochs = run.train_settings.epochs
         self._dense_percent = dense_percent
         self._rounds = rounds
         self._refreshed = 0.0
         self._task: TaskID | None = None
         self._epochs_done = 0
+        self._phase = Phase.ROUNDS
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -94,7 +94,8 @@ class Follower:
         begun = self._run.load_checkpoint()
         if begun is not None and not self._run.is_finished(begun.position):
             self._epochs_done = begun.progress.epochs
-            self._output.say(f"resuming {self._name(begun.position)} after epoch {self._epochs_done}/{self._epochs}")
+            self._phase = begun.position.phase
+            self._output.say(f"resuming {self._name(begun.position)} after epoch {self._epochs_done}/{self._epochs()}")
         if self._shows_bar:
             self._bar.start()
         return self
@@ -102,6 +103,11 @@ class Follower:
     def __exit__(self, *exception: object) -> None:
         if self._shows_bar:
             self._bar.stop()
+
+    def _epochs(self) -> int:
+        """Return the epochs of a training of the phase that was seen last."""
+        train, prune = self._run.train_settings, self._run.prune_settings
+        return prune.epochs_of_search(train) if self._phase is Phase.SEARCH and prune else train.epochs
 
     def _name(self, position: Position) -> str:
         search = "search " if position.phase is Phase.SEARCH else ""
@@ -114,25 +120,26 @@ class Follower:
             return
         self._refreshed = now
         if self._task is None:
-            self._task = self._bar.add_task("training", total=self._epochs, status="")
+            self._task = self._bar.add_task("training", total=self._epochs(), status="")
         self._bar.update(self._task, completed=self._epochs_done + batch / batches)
 
     def _epoch(self, position: Position, progress: TrainingProgress, percent: float) -> None:
         last = progress.last
         if last is None:
             return
-        self._epochs_done = progress.epochs
+        self._epochs_done, self._phase = progress.epochs, position.phase
         name = self._name(position)
         status = f"loss {last.loss:.4f}"
         if last.accuracy is not None:
             status += f"  accuracy {last.accuracy:.2f} %"
         if self._shows_bar:
             if self._task is None:
-                self._task = self._bar.add_task(name, total=self._epochs, status=status)
-            self._bar.update(self._task, completed=progress.epochs, description=name, status=status)
+                self._task = self._bar.add_task(name, status=status)
+            total = self._epochs()
+            self._bar.update(self._task, total=total, completed=progress.epochs, description=name, status=status)
         else:
             left = weights_left(percent, self._dense_percent)
-            self._output.say(f"{name}  epoch {last.epoch}/{self._epochs}  {status}  {left}  {last.seconds:.1f} s")
+            self._output.say(f"{name}  epoch {last.epoch}/{self._epochs()}  {status}  {left}  {last.seconds:.1f} s")
 
     def _finished(self, position: Position, result: RoundResult) -> None:
         if self._task is not None:

@@ -17,6 +17,7 @@ from quatnet.nn.models import DTYPES, SIGNS
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import UNITS
 from quatnet.settings import OPTIMIZERS, PROTOCOLS, SCHEDULES
+from quatnet.sweep.grid import numbers
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_RUNS_DIR = Path("runs")
@@ -29,6 +30,16 @@ def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+class Rounds(click.ParamType):  # type: ignore[type-arg]
+    """Whole numbers: 7,8 or 5-8."""
+
+    name = "rounds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers."""
+        return tuple(numbers("--retrain-rounds", value))
 
 
 json_option = click.option(
@@ -137,6 +148,15 @@ training_options = _apply(
     ]
 )
 
+fresh_optimizer_option = click.option(
+    "--fresh-optimizer", is_flag=True, default=None, help="Of paper: reset Adam before each re-training."
+)
+retrain_rounds_option = click.option(
+    "--retrain-rounds", type=Rounds(), metavar="7,8", help="Of paper, reinit: re-train only these.  [default: all]"
+)
+search_epochs_option = click.option(
+    "--search-epochs", type=int, help="Of paper, reinit: of every training that only searches.  [default: --epochs]"
+)
 pruning_options = _apply(
     [
         click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]"),
@@ -154,9 +174,9 @@ pruning_options = _apply(
             "finetune: train on; reinit: imp's masks, new random weights.  [default: imp]",
         ),
         click.option("--rewind-epoch", type=int, help="Of imp: rewind to the weights after epoch N.  [default: 0]"),
-        click.option(
-            "--fresh-optimizer", is_flag=True, default=None, help="Of paper: reset Adam before each re-training."
-        ),
+        fresh_optimizer_option,
+        retrain_rounds_option,
+        search_epochs_option,
         click.option(
             "--stop-below",
             type=float,

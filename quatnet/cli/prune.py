@@ -96,6 +96,8 @@ def prune(
         prune_settings = PruneSettings(**pruning)
         lab = start(runs_dir, train, prune_settings, data_dir=data_dir, compute=compute)
     introduce(output, lab, default_data=run is None and "dataset" not in training)
+    for words in prune_settings.reductions():
+        output.say(f"protocol {prune_settings.protocol}, {words}")
     with Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower:
         lab.listener = follower.listener
         if goal is None:

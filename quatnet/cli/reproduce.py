@@ -26,7 +26,7 @@ from quatnet.sweep import Job, run_jobs, standing
 from quatnet.sweep.local import at_once
 from quatnet.sweep.run import check
 
-PRUNING = ("protocol", "rounds", "amount")
+PRUNING = ("protocol", "rounds", "amount", "fresh_optimizer", "retrain_rounds", "search_epochs")
 
 
 @click.command()
@@ -47,6 +47,9 @@ PRUNING = ("protocol", "rounds", "amount")
 @click.option("--dataset", help="Another data set: a name or a path.  [default: the paper's]")
 @click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]")
 @click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]")
+@options.fresh_optimizer_option
+@options.retrain_rounds_option
+@options.search_epochs_option
 @options.test_every_option
 @options.sweep_options
 @click.option(
@@ -102,7 +105,7 @@ def reproduce(
     check(jobs, workers, scheduler)
     output.say(f"{preset.name}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
     if different := {"scale": scale, **chosen, **pruning}.items() - {("scale", "full")}:
-        words = ", ".join(sorted(f"{name.replace('_', '-')} {value}" for name, value in different))
+        words = ", ".join(sorted(f"{name.replace('_', '-')} {_text(value)}" for name, value in different))
         output.say(f"not the paper's settings: {words}")
     todo = [job for job in jobs if standing(job, runs_dir).state != "finished"]
     seconds = _say_cost(output, todo, compute, data_dir, 1 if scheduler else workers)
@@ -143,7 +146,7 @@ def _say_cost(output: Output, todo: Sequence[Job], compute: Compute, data_dir: P
     total = 0.0
     for job in todo:
         train, prune = job.train, job.prune
-        key = (train.quaternion, train.width, train.epochs, prune.protocol if prune else None)
+        key = (train.quaternion, train.width, train.epochs, prune)
         if key not in costs:
             costs[key] = measure(train, prune, dataset, compute)
         total += costs[key].seconds
@@ -155,6 +158,10 @@ def _say_cost(output: Output, todo: Sequence[Job], compute: Compute, data_dir: P
         f" at most about {_duration(total / together)} with {together} at once"
     )
     return total / together
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _duration(seconds: float) -> str:

@@ -158,7 +158,7 @@ class Screen:
         table = Table("run", "state", "epoch", "dense", "last", "weights left", box=None, caption=_count(standings))
         rows = sorted(standings, key=lambda s: ON_TOP.index(s.state))
         for s in rows[: max(1, self._output.console.height - OTHER_LINES)]:
-            epoch = f"{s.epoch}/{s.job.train.epochs}" if s.state == "begun" else "-"
+            epoch = f"{s.epoch}/{_epochs(s)}" if s.state == "begun" else "-"
             table.add_row(s.path.name, _state(s), epoch, *_numbers(s.results))
         return table
 
@@ -177,6 +177,12 @@ def _state(s: Standing) -> str:
         return "begun"
     phase = "search " if s.position.phase is Phase.SEARCH else ""
     return f"begun, {phase}round {_of(s, s.position.round)}"
+
+
+def _epochs(s: Standing) -> int:
+    """Return the epochs of the training that a run is at."""
+    searches = s.position is not None and s.position.phase is Phase.SEARCH
+    return s.job.prune.epochs_of_search(s.job.train) if searches and s.job.prune else s.job.train.epochs
 
 
 def _of(s: Standing, round: int) -> str:

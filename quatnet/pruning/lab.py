@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
 from quatnet.pruning.units import UNITS
 from quatnet.runs import RoundResult, Run
-from quatnet.settings import PruneSettings
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Stream, generator
 from quatnet.training import Phase, Position, Progress, TrainingData, make_optimizer, train, train_epoch
 
@@ -85,7 +85,7 @@ class Lab:
             self.network,
             self.optimizer,
             self.data,
-            self.settings,
+            self._settings_of(phase),
             position,
             self._progress if self._progress.epochs else Progress(epochs=first_epoch),
             lambda progress: self._save(position, progress),
@@ -97,6 +97,13 @@ class Lab:
         result = RoundResult(round, self.weights_left(), masks.count(), accuracy, epoch.epoch, epoch.loss, test_loss)
         self.run.save_round(position, self.network.values(), masks, result)
         self.listener.finished(position, result)
+
+    def _settings_of(self, phase: Phase) -> TrainSettings:
+        """Return how a training of a phase is done: searches may have epochs of their own."""
+        prune = self.run.prune_settings
+        if phase is Phase.SEARCH and prune is not None:
+            return replace(self.settings, epochs=prune.epochs_of_search(self.settings))
+        return self.settings
 
     def mask(self, round: int, prune: PruneSettings) -> None:
         """Prune the next part of the weights, by the criterion, as they are now."""

@@ -53,13 +53,13 @@ def imp(lab: Lab, settings: PruneSettings, phase: Phase = Phase.ROUNDS) -> int:
 
 
 def paper(lab: Lab, settings: PruneSettings) -> int:
-    """Do what the paper's code did: first all masks, by prune-and-continue; then re-train every one of them.
+    """Do what the paper's code did: first all masks, by prune-and-continue; then re-train them, or the chosen ones.
 
     One Adam state goes through all of it and is never reset, unless `fresh_optimizer` resets it before every
     re-training.
     """
     searched = _prune_and_continue(lab, settings)
-    for k in range(1, searched + 1):
+    for k in settings.retrained(searched):
         if not lab.resume(k):
             lab.take_mask(k)
             lab.rewind()
@@ -97,7 +97,7 @@ def finetune(lab: Lab, settings: PruneSettings) -> int:
 def reinit(lab: Lab, settings: PruneSettings) -> int:
     """Re-train the masks that `imp` finds from new random weights: the control of Frankle and Carbin 2019."""
     searched = imp(lab, settings, Phase.SEARCH)
-    for k in range(1, searched + 1):
+    for k in settings.retrained(searched):
         if not lab.resume(k):
             lab.take_mask(k)
             lab.reinitialize(k)

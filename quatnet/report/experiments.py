@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from quatnet.files import read_json
 from quatnet.report import points, rounds
 from quatnet.report.points import ALGEBRAS, Point
 from quatnet.runs import Run
+from quatnet.settings import PruneSettings
 
 VARIES = {"quaternion", "seed", "rounds", "stop_below", "test_every", "arch", "dataset", "protocol", "init"}
 """Settings that are not compared within an experiment: what changes no round, and what the points themselves say."""
@@ -76,7 +77,15 @@ class Experiment:
         """The experiment in words, such as `lenet-12 on mnist, protocol imp`."""
         protocol = f"protocol {self.protocol}" if self.protocol else "not pruned"
         init = "" if self.init == "paper" else f", initial weights {self.init}"
-        return f"{self.arch} on {self.data_name}, {protocol}{init}"
+        return ", ".join([f"{self.arch} on {self.data_name}, {protocol}{init}", *self.reductions])
+
+    @property
+    def reductions(self) -> list[str]:
+        """What makes a protocol smaller than it is, in words; the runs of an experiment have it alike."""
+        settings = next((source.settings for source in self.sources if source.settings), {})
+        names = {field.name for field in fields(PruneSettings)}
+        pruning = {name: value for name, value in settings.items() if name in names}
+        return PruneSettings(**pruning).reductions()
 
     @property
     def data_name(self) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from quatnet.errors import UsageError
 from quatnet.nn.architectures import architecture
@@ -64,7 +64,7 @@ def jobs_of(grid: Mapping[str, Any]) -> list[Job]:
     arch = _list(grid["arch"], "arch", lambda name: architecture(_text(name, "arch")).name)
     algebra = _list(grid.get("algebra", [*ALGEBRAS]), "algebra", _one_of("algebra", ALGEBRAS))
     dataset = _list(grid["dataset"], "dataset", lambda name: _text(name, "dataset")) if "dataset" in grid else [None]
-    seeds = _list(_seeds(grid.get("seeds", 0)), "seeds", lambda seed: _typed(seed, "seeds", int))
+    seeds = _list(numbers("seeds", grid.get("seeds", 0)), "seeds", lambda seed: _typed(seed, "seeds", int))
     protocol = _list(grid.get("protocol", "imp"), "protocol", _one_of("protocol", (*PROTOCOLS, NO_PRUNING)))
     init = _list(grid.get("init", "paper"), "init", _one_of("init", tuple(INITIALIZERS)))
     training, pruning = (
@@ -82,6 +82,20 @@ def jobs_of(grid: Mapping[str, Any]) -> list[Job]:
     ]
 
 
+def numbers(key: str, value: Any) -> Any:
+    """Return the whole numbers of a text such as "0-4,7"; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    found: list[int] = []
+    for part in value.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        if last < first:
+            raise UsageError(f"{key}: {value!r} given; numbers and ranges are needed, such as 0-4,7")
+        found.extend(range(first, last + 1))
+    return found
+
+
 def _list(value: Any, key: str, check: Callable[[Any], Any]) -> list[Any]:
     """Return the checked values of a key that may have several, none of them twice."""
     values = [check(item) for item in (value if isinstance(value, list) else [value])]
@@ -91,20 +105,6 @@ def _list(value: Any, key: str, check: Callable[[Any], Any]) -> list[Any]:
         if values.count(item) > 1:
             raise UsageError(f"{key}: {item} is given twice")
     return values
-
-
-def _seeds(value: Any) -> Any:
-    """Return the numbers of a text such as "0-4,7"; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    seeds: list[int] = []
-    for part in value.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
-        if last < first:
-            raise UsageError(f"seeds: {value!r} given; numbers and ranges are needed, such as 0-4,7")
-        seeds.extend(range(first, last + 1))
-    return seeds
 
 
 def _one_of(key: str, allowed: tuple[str, ...]) -> Callable[[Any], Any]:
@@ -123,6 +123,8 @@ def _text(value: Any, key: str) -> str:
 
 def _typed(value: Any, key: str, hint: Any) -> Any:
     """Return a value that has the type of its setting; an integer may stand for any number."""
+    if get_origin(hint) is tuple:
+        return tuple(_list(numbers(key, value), key, lambda number: _typed(number, key, int)))
     (kind,) = (kind for kind in get_args(hint) or (hint,) if kind is not NoneType)
     if kind is float and type(value) is int:
         return float(value)

@@ -77,21 +77,25 @@ def is_finished(job: Job, results: Sequence[RoundResult], searched: Sequence[Rou
     """Say whether the experiment of `quatnet.pruning.lottery` would find nothing left to do."""
     if not results or job.prune is None:
         return bool(results)
-    rounds: int | None = job.prune.rounds
-    if job.prune.two_phases:
-        rounds = _end(searched, job.prune.rounds, job.prune.stop_below)
-    return rounds is not None and _end(results, rounds, job.prune.stop_below) is not None
+    prune, rounds = job.prune, range(1, job.prune.rounds + 1)
+    if not prune.two_phases:
+        return _end(results, rounds, prune.stop_below) is not None
+    last = _end(searched, rounds, prune.stop_below)
+    return last is not None and _end(results, prune.retrained(last), prune.stop_below) is not None
 
 
-def _end(results: Sequence[RoundResult], rounds: int, stop_below: float) -> int | None:
-    """Return the round with which a phase has ended: the last, or the second in succession below the accuracy."""
+def _end(results: Sequence[RoundResult], rounds: Sequence[int], stop_below: float) -> int | None:
+    """Return the round with which a phase has ended: the last, or the second in succession below the accuracy.
+
+    That is 0 for a phase without rounds, and None for one that has not ended.
+    """
     accuracy = {result.round: result.accuracy for result in results}
-    for k in range(1, rounds + 1):
+    for k in rounds:
         if k not in accuracy:
             return None
         if k - 1 in accuracy and max(accuracy[k - 1], accuracy[k]) < stop_below:
             return k
-    return rounds
+    return rounds[-1] if rounds else 0
 
 
 def _belongs(run: Run, job: Job) -> bool:

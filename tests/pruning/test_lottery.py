@@ -84,6 +84,21 @@ def test_a_protocol_does_its_trainings_in_order(experiment, trainings, protocol,
     assert [" ".join(map(str, training.where)) for training in trainings] == expected
 
 
+@pytest.mark.parametrize("protocol", ["paper", "reinit"])
+def test_only_the_chosen_rounds_are_retrained_after_the_whole_search(experiment, trainings, protocol):
+    experiment(protocol=protocol, retrain_rounds=(2,))
+    assert [training.where for training in trainings] == [("rounds", 0), ("search", 1), ("search", 2), ("rounds", 2)]
+    np.testing.assert_array_equal(trainings[-1].start.mask, trainings[2].end.mask)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "reinit"])
+def test_searches_may_have_epochs_of_their_own(experiment, protocol):
+    run = experiment(protocol=protocol, search_epochs=1)
+    epochs = [(line["phase"], line["round"], line["epoch"]) for line in run.metrics()]
+    assert [e for e in epochs if e[0] == "search"] == [("search", 1, 1), ("search", 2, 1)]
+    assert [e for e in epochs if e[0] == "rounds"] == [("rounds", k, e) for k in range(3) for e in (1, 2)]
+
+
 @pytest.mark.parametrize("protocol", ["imp", "finetune", "paper", "reinit"])
 def test_round_0_trains_the_dense_network_from_its_initial_values(experiment, trainings, initial, protocol):
     experiment(protocol=protocol)
