@@ -126,7 +126,7 @@ def conv() -> Iterator[str]:
     at = [crossing(CONV, *pair) for pair in pairs_of]
     yield f"overtakes at {at[0]:.1f} % of the weights, at {at[1]:.1f} % with matched initialisation"
     (real,) = variants(CONV)["real"].values()
-    last = float(real[0][-1])
+    last = float(real.weights_left[-1])
     ahead = [difference(CONV, *pair, last)[0] for pair in pairs_of[:2]]
     yield f"at {last:.2f} % it is ahead by {ahead[0]:.1f} and {ahead[1]:.1f} points"
     changes = [difference(CONV, SHUFFLED, "quaternion", level)[0] for level in LEVELS]

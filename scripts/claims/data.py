@@ -109,6 +109,12 @@ def paper_pair(figure: str) -> list[Column]:
     return [paper_column(figure, algebra) for algebra in ALGEBRAS]
 
 
+def crossing(name: str) -> float | None:
+    """Return where the curve of the quaternion network overtakes the real one's, if it does so once."""
+    found = compare(name).crossing
+    return found.weights_left or (found.turns[0].place if len(found.turns) == 1 else None)
+
+
 def paper_crossing(figure: str) -> float | None:
     """Return where the paper's quaternion network overtakes."""
     return paper.load(figure).crossing

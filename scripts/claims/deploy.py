@@ -11,7 +11,7 @@ import numpy as np
 from claims import claims, when
 from claims.data import load, percent, row
 from quatnet.deploy.c.layouts import WHOLE_FROM
-from quatnet.report import statistics
+from quatnet.report.crossing import Polyline
 
 PAGE = "docs/deploy.md"
 ARCHS, ALGEBRAS, UNITS = ("lenet-300-100", "lenet-12"), ("real", "quaternion"), ("weight", "quaternion", "channel")
@@ -133,7 +133,7 @@ def unit_mean(unit: str, key: Any, at: float) -> float:
     values = []
     for rounds in unit_rounds(unit):
         x, y = np.array([key(r) for r in rounds], float), np.array([r["result"]["accuracy"] for r in rounds])
-        values.append(statistics.interpolate(x, y, np.array([at]))[0, 0])
+        values.append(Polyline.of(x, y).at(np.array([at]))[0, 0])
     return float(np.mean(values))
 
 
@@ -143,7 +143,7 @@ def units() -> Iterator[str]:
     yield f"{rounds[0]['result']['epoch']} epochs, {len(rounds) - 1} rounds, `imp`, means of two seeds"
     yield "| unit | 5 % | 2.9 % | 1.9 % | 1.04 % | 16 KiB | 8 KiB | 5.7 kB |"
     for unit in UNITS:
-        by_weights = [unit_mean(unit, lambda r: r["result"]["weights_left"], at) for at in (5, 2.9, 1.9, 1.04)]
+        by_weights = [unit_mean(unit, lambda r: r["result"]["weights_left"], at) for at in (5, 2.9, 1.9, 1.042)]
         by_bytes = [unit_mean(unit, lambda r: r["bytes"]["ticket int8"], at) for at in KB]
         yield row([unit, *(f"{accuracy:.1f}" for accuracy in (*by_weights, *by_bytes))])
     yield "are as good down to 8 KiB"

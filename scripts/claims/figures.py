@@ -14,6 +14,7 @@ from claims.data import (
     WORDS,
     column,
     compare,
+    crossing,
     level,
     pair,
     paper_column,
@@ -30,7 +31,9 @@ from claims.data import (
 )
 from quatnet.data.descriptions import DESCRIPTIONS
 from quatnet.nn.models import count_parameters
-from quatnet.report import paper, statistics
+from quatnet.report import paper
+from quatnet.report.comparison import AHEAD, BEHIND, UNKNOWN
+from quatnet.report.crossing import Polyline
 from quatnet.report.statistics import SIGNIFICANCE
 
 PAGE = "docs/results/README.md"
@@ -74,7 +77,7 @@ def reduced(name: str) -> str:
 def paper_accuracies(figure: str, weights_left: float) -> tuple[float, float]:
     """Return the paper's real and quaternion accuracies, interpolated."""
     at = np.array([weights_left])
-    real, quaternion = (statistics.interpolate(c.weights_left, c.mean, at)[0, 0] for c in paper_pair(figure))
+    real, quaternion = (Polyline.of(c.weights_left, c.mean).at(at)[0, 0] for c in paper_pair(figure))
     return float(real), float(quaternion)
 
 
@@ -116,14 +119,14 @@ def overview() -> Iterator[str]:
     yield f"ahead down to {last:.1f} % of the weights; in the paper down to {paper_crossing('4b'):.1f} %"
     ahead = level("figure-4c-imp", 2.7)
     yield f"| 4c, pruned conv-4 | {count('figure-4c-imp')}, reduced like 4b, `imp` |"
-    yield f"ahead below {compare('figure-4c-imp').crossing.weights_left:.1f} % of the weights"
+    yield f"ahead below {crossing('figure-4c-imp'):.1f} % of the weights"
     yield f"by {ahead.difference:.1f} points at {ahead.weights_left:.1f} %"
     yield f"in the paper below {paper_crossing('4c'):.1f} %, by {paper_difference('4c', ahead.weights_left):.1f}"
     yield f"lenet-12 instead of conv-2, {count('figure-6-lenet-12')}, reduced"
-    early, usual = (compare(n).crossing.weights_left for n in ("figure-6-lenet-12", "figure-5b-paper"))
+    early, usual = (crossing(n) for n in ("figure-6-lenet-12", "figure-5b-paper"))
     never = paper_crossing("6") is None
     yield when(
-        never, f"still overtakes, at {early:.1f} instead of {usual:.1f} % of the weights; in the paper it never does"
+        never, f"still ahead below {early:.1f} instead of {usual:.1f} % of the weights; in the paper it never is"
     )
     ours = "section-5.2-resnet-20-imp"
     yield f"| section 5.2, pruned resnet-20 | {count(ours)}, {reduction(ours)}, `imp` |"
@@ -147,16 +150,19 @@ def figure_5b() -> Iterator[str]:
     yield f"seeds spread by {deviation[REAL]:.1f} and {deviation[QUATERNION]:.1f}"
     different = any(v.p is not None and v.p <= SIGNIFICANCE for found in verdicts.values() for v in found)
     yield when(not different, "No point differs significantly (Welch's t test, Holm-corrected)")
-    at = compare(ours).crossing
-    yield f"at {at.weights_left:.1f} % of the weights (95 % interval {at.low:.1f} to {at.high:.1f}), in the paper at"
+    (piece,) = compare(ours).crossing.interval
+    yield f"at {crossing(ours):.1f} % of the weights (95 % interval {piece.low:.1f} to {piece.high:.1f})"
     yield f"in the paper at {paper_crossing('5b'):.1f} %"
-    at = compare(imp).crossing
+    shown = [one for one in compare(ours).levels if one.verdict == AHEAD]
+    yield when(tuple(shown) == compare(ours).levels[-len(shown) :], "t tests, paired by seed, show it to be ahead from")
+    yield f"to be ahead from {shown[0].weights_left:.1f} % down"
     collapsed, kept = column(ours, REAL).accuracy(5.7), column(imp, REAL).accuracy(5.7)
     yield f"at 5.7 % of the weights it has {kept.split()[0]} instead of {collapsed.split()[0]} %"
-    yield f"overtakes at {at.weights_left:.2f} % ({at.low:.2f} to {at.high:.2f})"
+    first, second = compare(imp).crossing.interval
+    yield f"overtakes at {crossing(imp):.2f} % (95 % interval {first.low:.2f} to {first.high:.2f}"
+    yield when(second.low_open, f"and again all below {second.high:.2f}")
     levels = compare(imp).levels
-    real = [one for one in levels if one.t_p <= SIGNIFICANCE and one.difference < 0]
-    quaternion = [one for one in levels if one.t_p <= SIGNIFICANCE and one.difference > 0]
+    real, quaternion = ([one for one in levels if one.verdict == verdict] for verdict in (BEHIND, AHEAD))
     sizes = [f"{abs(bound(one.difference for one in real)):.1f}" for bound in (max, min)]
     ends = levels[: len(real)] == tuple(real) and levels[-len(quaternion) :] == tuple(quaternion)
     yield when(ends, "and no difference between")
@@ -182,7 +188,7 @@ def figure_4a() -> Iterator[str]:
     furthest = max(abs(one.difference) for one in levels)
     first, last = levels[0].weights_left, levels[-1].weights_left
     yield f"within {furthest:.1f} points of each other from {first:.0f} to {last:.1f} % of the weights"
-    alike = all(one.t_p > SIGNIFICANCE for one in levels)
+    alike = all(one.verdict == UNKNOWN for one in levels)
     yield when(alike, f"{seeds_of(imp)} show no difference at any of the {len(levels)} levels")
 
 
@@ -225,10 +231,11 @@ def figure_4c() -> Iterator[str]:
     yield reduced(ours)
     levels = [(100, 25), (16.8, 16), (6.9, 6.6), (4.4, 4.2), (2.8, 2.7), (1.8, 1.76), (None, 1.12), (None, 0.48)]
     yield from rows(levels, [*pair(ours), *paper_pair("4c")])
-    at, (real, quaternion), ahead = compare(ours).crossing.weights_left, pair(ours), level(ours, 2.7)
-    yield f"overtakes at {at:.1f} % of the weights, in the paper at {paper_crossing('4c'):.1f} %"
+    at, (real, quaternion), ahead = crossing(ours), pair(ours), level(ours, 2.7)
+    yield f"The curves cross at {at:.1f} % of the weights, in the paper at {paper_crossing('4c'):.1f} %"
     theirs = paper_difference("4c", ahead.weights_left)
-    yield f"At {ahead.weights_left:.1f} % it is ahead by {ahead.difference:.1f} points (in the paper by {theirs:.1f})"
+    yield f"At {ahead.weights_left:.1f} % the quaternion network is ahead by {ahead.difference:.1f} points"
+    yield f"(in the paper by {theirs:.1f})"
     said = [f"{c.accuracy(1.8)} % at {percent(c.weights_left[c.round(1.8)])} %" for c in (quaternion, real)]
     yield f"below, it has {said[0]} of the weights against {said[1]}"
     counts = [results(name).curves[REAL].kept_weights[0] for name in ("figure-4b-imp", ours)]
@@ -246,7 +253,7 @@ def figure_6() -> Iterator[str]:
     yield f"{other['epochs']} epochs ({seeds_of(usual)}, {100 * other['amount']:.0f} % a round)"
     levels = [(26.4, 26.1), (17, 16.8), *((p, p) for p in (4.6, 3.0, 2.0, 1.38))]
     yield from rows(levels, [*pair(ours), *pair(usual)])
-    early, late = compare(ours).crossing.weights_left, compare(usual).crossing.weights_left
+    early, late = crossing(ours), crossing(usual)
     yield f"moves to {early:.1f} % of the weights instead of {late:.1f} %"
     yield f"| real, {other['epochs']} epochs | quaternion, {other['epochs']} epochs |"
     first, second = level(ours, 3.0), level(ours, 2.0)
@@ -263,11 +270,11 @@ def section_52() -> Iterator[str]:
     gaps = [-one.difference for one in compare(ours).levels]
     yield f"at the quaternion network's rounds by {min(gaps):.1f} to {max(gaps):.1f} points"
     yield f"With {s['epochs'] * -(-s['images'] // s['batch_size'])} steps of training"
-    (real, quaternion) = results(ours).curves.values()
-    at, found = statistics.differences(real.weights_left, real.accuracy, quaternion.weights_left, quaternion.accuracy)
-    yield when((found > 0).all(), "The real network is ahead at all weights left that both have")
-    k = int(found[0].argmin())
-    yield f"at {at[k]:.0f} % the gap is {found[0, k]:.1f}"
+    real, quaternion = (Polyline.of(c.weights_left, c.mean) for c in pair(ours))
+    gap = real.minus(quaternion)
+    yield when((gap.values > 0).all(), "The real network is ahead at all weights left that both have")
+    k = int(gap.values[0].argmin())
+    yield f"at {gap.weights_left[k]:.0f} % the gap is {gap.values[0, k]:.1f}"
 
 
 @claims(PAGE, "Dense networks on MNIST: Figures 2a and 5a")

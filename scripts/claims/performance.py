@@ -11,7 +11,7 @@ from claims import claims
 from claims.data import ROOT, load, results, row, settings
 
 sys.path.append(str(ROOT / "benchmarks"))
-import report  # noqa: E402
+import report
 
 PAGE = "docs/performance.md"
 MEASURED = (

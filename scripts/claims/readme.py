@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from claims import claims, when
 from claims.ablations import LENET, SHUFFLED
-from claims.data import compare, level, paper_crossing, results, seeds_of
+from claims.data import compare, crossing, level, paper_crossing, results, seeds_of
 from claims.figures import paper_accuracies, reduction
 from claims.trials import LEVELS, TICKS, difference, plain
 from quatnet.nn.architectures import architecture
@@ -30,10 +30,10 @@ def the_paper() -> Iterator[str]:
 
 @claims(PAGE, "What quatnet found so far")
 def found() -> Iterator[str]:
-    paper, imp, late = compare("figure-5b-paper"), compare("figure-5b-imp"), level("figure-5b-imp", 1.7)
+    late = level("figure-5b-imp", 1.7)
     yield f"(above), {seeds_of('figure-5b-paper')}"
-    yield f"the quaternion network overtakes at {paper.crossing.weights_left:.1f} % of the weights"
-    yield f"the curves cross at {imp.crossing.weights_left:.2f} %"
+    yield f"the quaternion network overtakes at {crossing('figure-5b-paper'):.1f} % of the weights"
+    yield f"the curves cross at {crossing('figure-5b-imp'):.2f} %"
     yield f"{late.difference:.1f} points ahead at {late.weights_left:.1f} %"
     ahead = [("quaternion", "real"), ("quaternion, He initialisation", "real, He initialisation"), (SHUFFLED, "real")]
     points = [plain(difference(LENET, *pair, LEVELS[4])) for pair in ahead]
@@ -41,12 +41,12 @@ def found() -> Iterator[str]:
     yield f"with He's initialisation by {points[1]}"
     yield f"which is no algebra any more, by {points[2]}"
     yield f"CIFAR-10**, {seeds_of('figure-4c-imp')}, {reduction('figure-4c-imp')}, under `imp`"
-    conv_4, conv_2 = compare("figure-4c-imp"), compare("figure-4b-imp")
-    at = level("figure-4c-imp", 2.7)
-    yield f"overtakes at {conv_4.crossing.weights_left:.1f} % of the weights (the paper: {paper_crossing('4c'):.1f} %)"
-    yield f"is {at.difference:.1f} points ahead at {at.weights_left:.1f} %"
+    conv_2, at = compare("figure-4b-imp"), level("figure-4c-imp", 2.7)
+    yield f"the curves of Conv-4 cross at {crossing('figure-4c-imp'):.1f} % of the weights"
+    yield f"(the paper: {paper_crossing('4c'):.1f} %), and the quaternion network"
+    yield f"the quaternion network is {at.difference:.1f} points ahead at {at.weights_left:.1f} %"
     behind = all(one.difference < 0 for one in conv_2.levels)
     last = f"{conv_2.levels[-1].weights_left:.1f} %"
     yield when(behind, f"behind down to {last} (the paper: ahead below {paper_crossing('4b'):.1f} %)")
-    early = compare("figure-6-lenet-12").crossing.weights_left
-    yield f"{seeds_of('figure-6-lenet-12')}: the quaternion network still overtakes, at {early:.1f} % of the weights"
+    early = crossing("figure-6-lenet-12")
+    yield f"{seeds_of('figure-6-lenet-12')}: the curves still cross, at {early:.1f} % of the weights"

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
 from claims.data import ROOT
-from quatnet.report import statistics
+from quatnet.report import ablations, statistics
 from quatnet.report.ablations import LEVELS
+from quatnet.report.crossing import Polyline, turns
+from quatnet.report.points import Point
 
 TICKS = [f"{level:.3g} %" if level > 1 else f"{level:.2f} %" for level in LEVELS]
 Difference = tuple[float, float]
-"""A mean, and half of its 95 % t interval (NaN with fewer than three pairs)."""
+"""A mean, and half of its 95 % t interval (NaN with one pair)."""
 
 
 @cache
-def variants(name: str) -> dict[str, dict[int, tuple[np.ndarray, np.ndarray]]]:
-    """Return weights left and accuracies of all rounds, by variant and seed."""
-    found: dict[str, dict[int, list[tuple[float, float]]]] = {}
-    with (ROOT / "results" / name / "results.csv").open() as file:
-        for line in csv.DictReader(file):
-            rounds = found.setdefault(line["variant"], {}).setdefault(int(line["seed"]), [])
-            rounds.append((float(line["weights_left"]), float(line["accuracy"])))
-    return {label: {seed: _curve(rounds) for seed, rounds in of.items()} for label, of in found.items()}
+def variants(name: str) -> dict[str, dict[int, Polyline]]:
+    """Return the curves of ablations, by variant and seed."""
+    trials = ablations.read_csv(ROOT / "results" / name / "results.csv")
+    return {label: {points[0].seed: _curve(points) for points in of} for label, of in trials.items()}
 
 
-def _curve(rounds: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    weights_left, accuracy = np.array(rounds).T
-    return weights_left, accuracy
+def _curve(points: Sequence[Point]) -> Polyline:
+    weights_left, accuracy = np.array([(point.weights_left, point.accuracy) for point in points]).T
+    return Polyline.of(weights_left, accuracy, [point.round for point in points])
 
 
 def values(name: str, label: str, weights_left: float) -> dict[int, float]:
-    """Return the accuracy of every seed at some weights left; NaN outside the rounds' range."""
+    """Return the accuracy of every seed at some weights left; NaN where there is none."""
     at = np.array([weights_left])
-    found = {}
-    for seed, (own, accuracy) in variants(name)[label].items():
-        inside = statistics.within_range(at, own)[0]
-        found[seed] = float(statistics.interpolate(own, accuracy, at)[0, 0]) if inside else math.nan
-    return found
+    return {seed: float(curve.at(at)[0, 0]) for seed, curve in variants(name)[label].items()}
 
 
 def mean(name: str, label: str, weights_left: float) -> float:
@@ -73,21 +67,21 @@ def pairs(name: str, label: str, subtracted: str) -> int:
     return len(variants(name)[label].keys() & variants(name)[subtracted].keys())
 
 
-def crossing(name: str, label: str, subtracted: str) -> float:
+def crossing(name: str, label: str, subtracted: str) -> float | None:
     """Return where the mean of a variant overtakes that of another one, in percent of the weights."""
-    (x, y), (other_x, other_y) = (_mean_curve(name, one) for one in (label, subtracted))
-    at, found = statistics.differences(x, y, other_x, other_y)
-    return float(statistics.crossings(at, found)[0])
+    means = (_mean_curve(list(variants(name)[one].values())) for one in (label, subtracted))
+    found = turns(next(means).minus(next(means)))
+    return found[0].place if len(found) == 1 else None
 
 
-def _mean_curve(name: str, label: str) -> tuple[np.ndarray, np.ndarray]:
-    curves = list(variants(name)[label].values())
-    return curves[0][0], np.mean([accuracy for _, accuracy in curves], axis=0, keepdims=True)
+def _mean_curve(curves: Sequence[Polyline]) -> Polyline:
+    mean = np.mean([curve.values for curve in curves], axis=0)
+    return Polyline(curves[0].weights_left, mean, curves[0].joined)
 
 
 def _interval(found: np.ndarray) -> Difference:
-    interval = statistics.paired_t(found[:, np.newaxis])
-    return float(found.mean()), math.nan if interval is None else float(interval[1][0] - interval[0][0]) / 2
+    test = statistics.paired_t(found[:, np.newaxis])
+    return float(found.mean()), math.nan if test is None else float(test.half[0])
 
 
 def signed(difference: Difference, *, star: bool = False) -> str:
