@@ -105,7 +105,8 @@ def shuffled() -> Iterator[str]:
     real, kept, lost = (difference(LENET, *pair, LEVELS[4]) for pair in compared.values())
     yield f"At 1.56 % shuffled signs keep {plain(kept)} of the {real[0]:.1f} points"
     yield f"from {kept[0] - kept[1]:+.1f} to {kept[0] + kept[1]:+.1f}"
-    yield f"lose {plain(lost)} points against Hamilton's"
+    just = abs(lost[0]) > lost[1]
+    yield when(just, f"lose {plain(lost)} points against Hamilton's, an interval that just excludes zero")
     far = difference(LENET, SHUFFLED, "quaternion", LEVELS[5])
     yield f"at 0.78 % {plain(far)}"
     near = [difference(LENET, SHUFFLED, "quaternion", level) for level in LEVELS[:4]]

@@ -160,7 +160,7 @@ def figure_5b() -> Iterator[str]:
     yield f"at 5.7 % of the weights it has {kept.split()[0]} instead of {collapsed.split()[0]} %"
     first, second = compare(imp).crossing.interval
     yield f"overtakes at {crossing(imp):.2f} % (95 % interval {first.low:.2f} to {first.high:.2f}"
-    yield when(second.low_open, f"and again all below {second.high:.2f}")
+    yield when(second.low_open, f"and again below {second.high:.2f}")
     levels = compare(imp).levels
     real, quaternion = ([one for one in levels if one.verdict == verdict] for verdict in (BEHIND, AHEAD))
     sizes = [f"{abs(bound(one.difference for one in real)):.1f}" for bound in (max, min)]
