@@ -26,7 +26,7 @@ PAGES = sorted(
         ROOT / "CONTRIBUTING.md",
         ROOT / "CHANGES.md",
         ROOT / "README.md",
-        ROOT / "docs" / "results" / "README.md",
+        *(ROOT / "docs" / "results").glob("*.md"),
     ]
 )
 EXECUTED = [

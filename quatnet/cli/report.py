@@ -111,15 +111,13 @@ def _show(output: Output, section: Section) -> None:
 
 
 def _show_rows(output: Output, section: Section) -> None:
-    columns = ["algebra", "round", "weights left", "weights", "accuracy, %"]
-    columns.append(summary.band_name(section.experiment.curves.values()))
+    columns = ["algebra", "round", "weights left", "weights", "accuracy, %", summary.BAND]
     if section.figure is not None:
         columns += ["paper", "difference", "within 1 sigma", "p", "verdict"]
     rows = []
     for row in section.rows:
-        band = "-" if row.low is None or row.high is None else f"{row.low:.2f} to {row.high:.2f}"
         cells = [row.algebra, str(row.round), share(row.weights_left), f"{row.kept_weights:,}"]
-        cells += [summary.mean_and_deviation(row), band]
+        cells += [summary.mean_and_deviation(row), summary.band_cell(row)]
         if section.figure is not None:
             cells += _verdict(row)
         rows.append(cells)

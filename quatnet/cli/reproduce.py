@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +217,23 @@ def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path
     points = runs_dir / f"{preset.figure}.csv"
     write_bytes(points, ablations.to_csv(by_variant).encode())
     output.say(f"points: {points}")
+    settings = runs_dir / f"{preset.figure}.json"
+    write_bytes(settings, _settings(by_variant).encode())
+    output.say(f"settings: {settings}")
     picture = runs_dir / f"{preset.figure}.png"
     if ablations.save_ablations(picture, trials):
         output.say(f"picture: {picture}")
     output.finish({"levels": list(ablations.LEVELS), "accuracy": table, "differences": differences})
+
+
+def _settings(runs: Mapping[str, Sequence[Run]]) -> str:
+    """Return the settings of every variant, those of its first run, as JSON with a line each."""
+    lines = []
+    for label, of_seed in runs.items():
+        train, prune = of_seed[0].train_settings, of_seed[0].prune_settings
+        settings = {"train": asdict(train), "prune": asdict(prune) if prune else None}
+        lines.append(f"{json.dumps(label)}: {json.dumps(settings)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _cell(cell: ablations.Cell) -> str:

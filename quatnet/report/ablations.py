@@ -11,21 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
-from quatnet.report import points, statistics
+from quatnet.errors import DataError
+from quatnet.report import points, rounds, statistics
+from quatnet.report.crossing import Polyline
 from quatnet.report.figures import Series, save_panels
-from quatnet.runs import CSV_COLUMNS, RoundResult, Run
+from quatnet.report.points import Point
+from quatnet.report.rounds import Measured
+from quatnet.runs import CSV_COLUMNS, Run
 
 LEVELS = (25.0, 12.5, 6.25, 3.125, 1.5625, 0.78125)
 """Weights left in percent of the real network: the paper's ticks."""
 
+VARIANT = "variant"
+"""The first column of a table of ablations."""
+
 Cell = tuple[float, float | None] | None
 """A mean and its spread, at one level; None where there is no value."""
 
-Trials = Mapping[str, Sequence[Sequence[RoundResult]]]
+Trials = Mapping[str, Sequence[Sequence[Measured]]]
 """The label of a variant, and one list of rounds per seed."""
 
 
-def at_levels(trials: Sequence[Sequence[RoundResult]]) -> list[Cell]:
+def at_levels(trials: Sequence[Sequence[Measured]]) -> list[Cell]:
     """Return mean accuracy and sample deviation (None with one seed) at every level; None outside the runs' range."""
     values = _at_levels(trials)
     return _cells(values, statistics.sample_deviation(values))
@@ -35,7 +42,7 @@ def differences(trials: Trials) -> dict[str, list[Cell]]:
     """Return, per level, the mean paired differences between variants, and half the widths of their 95 % t intervals.
 
     The quaternion minus the real network, for every ablation that has both; and every variant minus the unchanged
-    network of its algebra. Runs of one seed are a pair. There is no interval (None) without three seeds, nor where all
+    network of its algebra. Runs of one seed are a pair. There is no interval (None) with one seed, nor where all
     differences are equal.
     """
     values = {label: _at_levels(of_seed) for label, of_seed in trials.items()}
@@ -53,11 +60,25 @@ def differences(trials: Trials) -> dict[str, list[Cell]]:
 def to_csv(runs: Mapping[str, Sequence[Run]]) -> str:
     """Return all points as the text of a results.csv, with the label of the variant as first column."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, ("variant", *CSV_COLUMNS), lineterminator="\n")
+    writer = csv.DictWriter(text, (VARIANT, *CSV_COLUMNS), lineterminator="\n")
     writer.writeheader()
     for label, of_seed in runs.items():
-        writer.writerows({"variant": label, **asdict(point)} for run in of_seed for point in points.of_run(run))
+        writer.writerows({VARIANT: label, **asdict(point)} for run in of_seed for point in points.of_run(run))
     return text.getvalue()
+
+
+def read_csv(path: Path) -> dict[str, list[list[Point]]]:
+    """Read what `to_csv` wrote: the trials by the label of their variant, a list of points per seed."""
+    found = points.read_csv(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if VARIANT not in (rows.fieldnames or ()):
+            raise DataError(f"{path}: no column {VARIANT}")
+        labels = [row[VARIANT] for row in rows]
+    trials: dict[str, dict[int, list[Point]]] = {}
+    for label, point in zip(labels, found, strict=True):
+        trials.setdefault(label, {}).setdefault(point.seed, []).append(point)
+    return {label: [of_seed[seed] for seed in sorted(of_seed)] for label, of_seed in trials.items()}
 
 
 def save_ablations(path: Path, trials: Trials) -> bool:
@@ -77,18 +98,16 @@ def _label(algebra: str, name: str) -> str:
     return f"{algebra}, {name}" if name else algebra
 
 
-def _at_levels(trials: Sequence[Sequence[RoundResult]]) -> np.ndarray:
-    """Return the accuracies (seeds, levels), NaN outside the runs' range."""
-    weights_left, accuracy = _curves(trials)
-    levels = np.array(LEVELS)
-    values = statistics.interpolate(weights_left, accuracy, levels)
-    return np.where(statistics.within_range(levels, weights_left), values, np.nan)
+def _at_levels(trials: Sequence[Sequence[Measured]]) -> np.ndarray:
+    """Return the accuracies (seeds, levels), NaN outside the runs' range and where rounds are missing."""
+    numbers, weights_left, accuracy = rounds.shared(trials)
+    return Polyline.of(weights_left, accuracy, numbers).at(np.array(LEVELS))
 
 
 def _difference(subtracted: np.ndarray, values: np.ndarray) -> list[Cell]:
     pairs = values - subtracted
-    interval = statistics.paired_t(pairs)
-    return _cells(pairs, None if interval is None else (interval[1] - interval[0]) / 2)
+    test = statistics.paired_t(pairs)
+    return _cells(pairs, None if test is None else test.half)
 
 
 def _cells(values: np.ndarray, spread: np.ndarray | None) -> list[Cell]:
@@ -101,18 +120,12 @@ def _cells(values: np.ndarray, spread: np.ndarray | None) -> list[Cell]:
     ]
 
 
-def _series(label: str, trials: Sequence[Sequence[RoundResult]], *, behind: bool) -> Series:
-    weights_left, accuracy = _curves(trials)
+def _series(label: str, trials: Sequence[Sequence[Measured]], *, behind: bool) -> Series:
+    numbers, weights_left, accuracy = rounds.shared(trials)
     deviation = statistics.sample_deviation(accuracy)
     mean, algebra = accuracy.mean(axis=0), label.partition(",")[0]
+    gaps = rounds.gaps(numbers)
     if behind:
-        return Series(f"{algebra}, unchanged", algebra, weights_left, mean, bars=np.zeros_like(mean))
+        return Series(f"{algebra}, unchanged", algebra, weights_left, mean, bars=np.zeros_like(mean), gaps=gaps)
     band = None if deviation is None else (mean - deviation, mean + deviation)
-    return Series(algebra, algebra, weights_left, mean, band=band)
-
-
-def _curves(trials: Sequence[Sequence[RoundResult]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights left, and the accuracies with a row per seed, in the rounds that all seeds have."""
-    rounds = min(map(len, trials))
-    weights_left = np.array([result.weights_left for result in trials[0][:rounds]])
-    return weights_left, np.array([[result.accuracy for result in trial[:rounds]] for trial in trials])
+    return Series(algebra, algebra, weights_left, mean, band=band, gaps=gaps)

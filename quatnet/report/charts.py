@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quatnet.report import svg
+from quatnet.report import rounds, svg
 from quatnet.report.details import COMPONENTS, Survival, Training
 from quatnet.report.summary import Section, mean_and_deviation, percent
 from quatnet.report.svg import Line
@@ -21,7 +21,7 @@ def accuracy(section: Section) -> str:
     """Draw accuracy against weights left, the paper's curves behind ours: once for wide and once for narrow windows."""
     lines = [*_paper_lines(section), *_own_lines(section)]
     x = svg.halvings((value for line in lines for value in line.x), WEIGHTS, falling=True)
-    shown = [value for line in lines for value in (*line.y, *(line.band[0] if line.band else ()))]
+    shown = [value for line in lines for values in (line.y, *(line.band or ())) for value in values]
     y = svg.linear(shown, "test accuracy, %")
     label = f"Test accuracy against weights left: {section.experiment.title}"
     charts = [
@@ -34,7 +34,7 @@ def accuracy(section: Section) -> str:
 def trainings(found: dict[str, list[Training]]) -> list[tuple[str, str]]:
     """Draw loss and accuracy by epoch, per algebra, as (title, chart); the axes of the algebras are the same."""
     charts = []
-    for algebra, rounds in found.items():
+    for algebra, own in found.items():
         for name, values in (("training loss", "loss"), ("test accuracy, %", "accuracy")):
             every = [
                 y for others in found.values() for training in others for y in _by_epoch(training, values).values()
@@ -42,7 +42,7 @@ def trainings(found: dict[str, list[Training]]) -> list[tuple[str, str]]:
             if not every:
                 continue
             lines = []
-            for training, dashes in zip(rounds, DASHES, strict=False):
+            for training, dashes in zip(own, DASHES, strict=False):
                 points = _by_epoch(training, values)
                 style, x, y = f"{algebra} {dashes}".strip(), tuple(points), tuple(points.values())
                 lines.append(Line(name=_round_name(training), style=style, x=x, y=y, marker=len(x) == 1))
@@ -54,7 +54,7 @@ def layers(algebra: str, survival: Survival) -> tuple[str, str]:
     """Draw what is left of every layer by round, in colours from violet (the first) to red (the last)."""
     last = max(1, len(survival.names) - 1)
     lines = [
-        _by_round(name.removesuffix(".weight"), "layer", survival.layers[:, k], hue=265 - 245 * k / last)
+        _by_round(name.removesuffix(".weight"), "layer", survival, survival.layers[:, k], hue=265 - 245 * k / last)
         for k, name in enumerate(survival.names)
     ]
     return _survival(f"{algebra}: what is left of every layer", lines)
@@ -62,7 +62,7 @@ def layers(algebra: str, survival: Survival) -> tuple[str, str]:
 
 def components(survival: Survival) -> tuple[str, str]:
     """Draw what is left of the components r, i, j and k by round, over all quaternion layers."""
-    lines = [_by_round(name, name, survival.together[:, column]) for column, name in enumerate(COMPONENTS)]
+    lines = [_by_round(name, name, survival, survival.together[:, column]) for column, name in enumerate(COMPONENTS)]
     return _survival("quaternion: what is left of r, i, j and k", lines)
 
 
@@ -80,6 +80,7 @@ def _own_lines(section: Section) -> list[Line]:
                 marker=True,
                 band=None if None in low or None in high else (low, high),  # type: ignore[arg-type]
                 tips=[f"{algebra}, {percent(row.weights_left)} left: {mean_and_deviation(row)} %" for row in rows],
+                gaps=rounds.gaps(curve.rounds),
             )
         )
     return lines
@@ -112,9 +113,10 @@ def _round_name(training: Training) -> str:
     return f"{name} ({percent(training.weights_left)})"
 
 
-def _by_round(name: str, style: str, values: np.ndarray, hue: float | None = None) -> Line:
+def _by_round(name: str, style: str, survival: Survival, values: np.ndarray, hue: float | None = None) -> Line:
     left = np.flatnonzero(values)  # a logarithmic axis has no 0
-    return Line(name, style, left.tolist(), values[left].tolist(), marker=True, hue=hue)
+    numbers = [survival.rounds[k] for k in left]
+    return Line(name, style, numbers, values[left].tolist(), marker=True, hue=hue, gaps=rounds.gaps(numbers))
 
 
 def _survival(title: str, lines: Sequence[Line]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from quatnet.errors import RunError
 from quatnet.pruning.masks import Masks
+from quatnet.report import rounds
 from quatnet.runs import Run
 from quatnet.training import Phase, Position
 
@@ -34,12 +35,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Survival:
-    """What is left of every weight, in percent of its entries: one row per round.
+    """What is left of every weight, in percent of its entries: one row for each of the `rounds` that all runs have.
 
     `layers` has a column per weight. `components` has, for every quaternion weight, columns r, i, j, k in percent of a
     quarter of its entries, and `together` the same of all quaternion weights together; of real networks both are empty.
     """
 
+    rounds: tuple[int, ...]
     names: tuple[str, ...]
     layers: np.ndarray
     components: dict[str, np.ndarray]
@@ -48,9 +50,9 @@ class Survival:
 
 def trainings(runs: Sequence[Run]) -> list[Training]:
     """Return the dense training, one in the middle and the last one."""
-    rounds = _common_rounds(runs)
-    chosen = sorted({0, rounds // 2, rounds - 1})
-    left = [result.weights_left for result in runs[0].results()]
+    shared = _common_rounds(runs)
+    chosen = sorted({shared[0], shared[len(shared) // 2], shared[-1]})
+    left = {result.round: result.weights_left for result in runs[0].results()}
     epochs = [_epochs(run) for run in runs]
     found = []
     for k in chosen:
@@ -65,8 +67,8 @@ def trainings(runs: Sequence[Run]) -> list[Training]:
 
 def survival(runs: Sequence[Run]) -> Survival:
     """Read all masks and count, one mask in memory at a time."""
-    rounds = range(_common_rounds(runs))
-    trials = [[_Left.of(Masks.load(_mask(run, k))) for k in rounds] for run in runs]
+    shared = _common_rounds(runs)
+    trials = [[_Left.of(Masks.load(_mask(run, k))) for k in shared] for run in runs]
     names = tuple(trials[0][0].layers)
     layers = np.mean([[[left.layers[name] for name in names] for left in trial] for trial in trials], axis=0)
     components = {
@@ -74,7 +76,7 @@ def survival(runs: Sequence[Run]) -> Survival:
         for name in trials[0][0].components
     }
     together = np.mean([[left.together for left in trial] for trial in trials], axis=0)
-    return Survival(names, layers, components, together)
+    return Survival(shared, names, layers, components, together)
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ def _mask(run: Run, k: int) -> Path:
     return run.folder(Position(Phase.ROUNDS, k)) / "mask.npz"
 
 
-def _common_rounds(runs: Sequence[Run]) -> int:
-    return min(len(run.results()) for run in runs)
+def _common_rounds(runs: Sequence[Run]) -> tuple[int, ...]:
+    return rounds.common([result.round for result in run.results()] for run in runs)
 
 
 def _epochs(run: Run) -> dict[int, list[tuple[float, float]]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from quatnet.errors import UsageError
 from quatnet.files import read_json
-from quatnet.report import points
+from quatnet.report import points, rounds
 from quatnet.report.points import ALGEBRAS, Point
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings
@@ -42,13 +42,14 @@ class Source:
 class Curve:
     """Accuracy against weights left of one algebra: `accuracy` has a row per seed and a column per round.
 
-    All seeds have all rounds: what only some of them have is cut off, as in the paper. `rounds` says how many each seed
-    had.
+    `rounds` are the numbers of the rounds that all seeds have, 0 first; what only some of them have is left out, as in
+    the paper. `rounds_of` are those that each seed had.
     """
 
     algebra: str
     seeds: tuple[int, ...]
     rounds: tuple[int, ...]
+    rounds_of: tuple[tuple[int, ...], ...]
     weights_left: np.ndarray
     kept_weights: tuple[int, ...]
     accuracy: np.ndarray
@@ -139,23 +140,24 @@ def _experiment(key: tuple[str, str, str, str], found: list[tuple[Point, Source]
 def _curve(found: Sequence[Point]) -> Curve:
     name = f"{found[0].arch} on {found[0].dataset}, {found[0].algebra}"
     seeds = sorted({point.seed for point in found})
-    trials = [[point for point in found if point.seed == seed] for seed in seeds]
+    trials = [{point.round: point for point in found if point.seed == seed} for seed in seeds]
     for seed, trial in zip(seeds, trials, strict=True):
-        if [point.round for point in trial] != list(range(len(trial))):
-            raise UsageError(f"{name}, seed {seed}: a round is missing (0, 1, 2, ... are needed)")
-    shortest = min(len(trial) for trial in trials)
-    kept = [tuple(point.kept_weights for point in trial[:shortest]) for trial in trials]
-    for weights in zip(*kept, strict=True):
+        if 0 not in trial:
+            raise UsageError(f"{name}, seed {seed}: round 0 is missing, the dense network")
+    shared = rounds.common(trials)
+    kept = [tuple(trial[k].kept_weights for trial in trials) for k in shared]
+    for weights in kept:
         if max(weights) > ALIKE * min(weights):
             fewest, most = (seeds[weights.index(bound(weights))] for bound in (min, max))
             raise UsageError(f"{name}: seeds {fewest} and {most} have different numbers of weights left")
     return Curve(
         algebra=found[0].algebra,
         seeds=tuple(seeds),
-        rounds=tuple(len(trial) for trial in trials),
-        weights_left=np.median([[point.weights_left for point in trial[:shortest]] for trial in trials], axis=0),
-        kept_weights=tuple(int(median) for median in np.median(kept, axis=0)),
-        accuracy=np.array([[point.accuracy for point in trial[:shortest]] for trial in trials]),
+        rounds=shared,
+        rounds_of=tuple(tuple(trial) for trial in trials),
+        weights_left=np.median([[trial[k].weights_left for k in shared] for trial in trials], axis=0),
+        kept_weights=tuple(int(median) for median in np.median(kept, axis=1)),
+        accuracy=np.array([[trial[k].accuracy for k in shared] for trial in trials]),
     )
 
 

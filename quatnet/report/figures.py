@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from quatnet.report import statistics
-from quatnet.report.summary import Section
+from quatnet.report import rounds, statistics
+from quatnet.report.summary import BAND, Section
 from quatnet.report.svg import tick_text
 from quatnet.runs import RoundResult
 
@@ -23,7 +24,10 @@ BEHIND: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Series:
-    """A curve to draw: `band` is its lower and upper edge; with `bars` it is the paper's, drawn behind ours."""
+    """A curve to draw: `band` is its lower and upper edge; with `bars` it is the paper's, drawn behind ours.
+
+    Before the points at the positions `gaps` the curve and its band are interrupted.
+    """
 
     label: str
     algebra: str
@@ -31,6 +35,7 @@ class Series:
     accuracy: np.ndarray
     band: tuple[np.ndarray, np.ndarray] | None = None
     bars: np.ndarray | None = None
+    gaps: tuple[int, ...] = ()
 
 
 def save_curves(path: Path, trials: Mapping[str, Sequence[Sequence[RoundResult]]], title: str) -> bool:
@@ -44,7 +49,7 @@ def save_curves(path: Path, trials: Mapping[str, Sequence[Sequence[RoundResult]]
 
 
 def save_sections(path: Path, sections: Sequence[Section]) -> bool:
-    """Draw every experiment of a report beside the others, in 95 % bootstrap bands, with the paper's curves behind.
+    """Draw every experiment of a report beside the others, in 95 % t intervals, with the paper's curves behind.
 
     Returns False where matplotlib is not installed.
     """
@@ -52,15 +57,15 @@ def save_sections(path: Path, sections: Sequence[Section]) -> bool:
 
 
 def _of_trials(algebra: str, runs: Sequence[Sequence[RoundResult]]) -> Series:
-    rounds = min(len(run) for run in runs)
-    accuracy = np.array([[result.accuracy for result in run[:rounds]] for run in runs])
+    numbers, weights_left, accuracy = rounds.shared(runs)
     mean, deviation = accuracy.mean(axis=0), statistics.sample_deviation(accuracy)
     return Series(
         label=algebra if len(runs) == 1 else f"{algebra}, {len(runs)} seeds",
         algebra=algebra,
-        weights_left=np.array([result.weights_left for result in runs[0][:rounds]]),
+        weights_left=weights_left,
         accuracy=mean,
         band=None if deviation is None else (mean - deviation, mean + deviation),
+        gaps=rounds.gaps(numbers),
     )
 
 
@@ -70,11 +75,10 @@ def _of_section(section: Section) -> list[Series]:
         label = f"{algebra}, Figure {section.figure.name}" if section.figure else algebra
         series.append(Series(label, algebra, curve.weights_left, curve.accuracy, bars=curve.deviation))
     for algebra, ours in section.experiment.curves.items():
-        seeds = len(ours.seeds)
-        label = algebra if seeds == 1 else f"{algebra}, {seeds} seeds"
-        series.append(
-            Series(label, algebra, ours.weights_left, ours.mean, band=statistics.confidence_band(ours.accuracy))
-        )
+        seeds, band = len(ours.seeds), statistics.confidence_band(ours.accuracy)
+        label = algebra if seeds == 1 else f"{algebra}, {seeds} seeds, {BAND}"
+        gaps = rounds.gaps(ours.rounds)
+        series.append(Series(label, algebra, ours.weights_left, ours.mean, band=band, gaps=gaps))
     return series
 
 
@@ -112,11 +116,13 @@ def _draw(axes: Any, title: str, series: Sequence[Series]) -> None:
     for line in series:
         colour, x, y = COLOURS[line.algebra], line.weights_left, line.accuracy
         if line.bars is not None:
-            axes.errorbar(x, y, line.bars, color=colour, label=line.label, **BEHIND)
+            axes.errorbar(*_interrupted(line.gaps, x, y, line.bars), color=colour, label=line.label, **BEHIND)
             continue
-        axes.plot(x, y, marker="o", markersize=4, color=colour, label=line.label)
+        axes.plot(*_interrupted(line.gaps, x, y), marker="o", markersize=4, color=colour, label=line.label)
         if line.band is not None:
-            axes.fill_between(x, *line.band, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between(*_interrupted(line.gaps, x, *line.band), color=colour, alpha=0.2, linewidth=0)
+            if alone := _alone(line):
+                axes.vlines(x[alone], *(edge[alone] for edge in line.band), color=colour, alpha=0.2, linewidth=6)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator([100 / 2**k for k in range(20)]))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -129,3 +135,14 @@ def _draw(axes: Any, title: str, series: Sequence[Series]) -> None:
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
     axes.legend()
+
+
+def _interrupted(gaps: tuple[int, ...], *columns: np.ndarray) -> list[np.ndarray]:
+    """Return columns with a NaN before each gap, where matplotlib interrupts a line."""
+    return [np.insert(column, gaps, np.nan) for column in columns]
+
+
+def _alone(line: Series) -> list[int]:
+    """Return the positions of the points that are connected to no other."""
+    starts = [0, *line.gaps, len(line.weights_left)]
+    return [start for start, end in pairwise(starts) if end - start == 1]

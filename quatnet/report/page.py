@@ -9,7 +9,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from quatnet.report import charts, details, points, statistics, summary
+from quatnet.report import charts, details, points, summary
 from quatnet.report.details import COMPONENTS, Survival
 from quatnet.report.experiments import Experiment
 from quatnet.report.summary import Row, Section, percent
@@ -39,7 +39,7 @@ def page(sections: Sequence[Section]) -> str:
             "architecture. Accuracy is that on the test set, in percent.</p>",
             *_contents(sections),
             *(part for number, section in enumerate(sections, start=1) for part in _section(section, number)),
-            *_methods(sections),
+            *_methods(),
             f'<p class="soft">Made by quatnet {VERSION}. The paper: <a href="{PAPER_LINK}">{PAPER}</a>.</p>',
             "</body>",
             "</html>",
@@ -77,8 +77,7 @@ def _caption(section: Section) -> str:
     curves = section.experiment.curves.values()
     parts = ["; ".join(summary.seeds_sentence(curve) for curve in curves) + "."]
     if any(len(curve.seeds) > 1 for curve in curves):
-        band = summary.band_name(curves)
-        parts.append(f"Means over the seeds, in bands: {'95 % bootstrap' if band.startswith('95') else band}.")
+        parts.append(f"Means over the seeds; bands: the {summary.BAND} of every round by itself.")
     if section.figure is not None:
         parts.append(f"Behind them: {section.figure.citation}; error bars are one standard deviation of five trials.")
         if section.experiment.protocol != "paper":
@@ -100,7 +99,7 @@ def _levels(section: Section) -> list[str]:
 
 
 def _rounds(section: Section) -> list[str]:
-    head = ["round", "weights left", "accuracy", summary.band_name(section.experiment.curves.values()), "weights"]
+    head = ["round", "weights left", "accuracy", summary.BAND, "weights"]
     if section.figure is not None:
         head += [f"Figure {section.figure.name}", "difference", "within 1 σ", "p", "verdict"]
     parts = ["<h3>All rounds</h3>"]
@@ -111,9 +110,8 @@ def _rounds(section: Section) -> list[str]:
 
 
 def _round(row: Row, *, with_paper: bool) -> list[str]:
-    band = "-" if row.low is None or row.high is None else f"{row.low:.2f} to {row.high:.2f}"
-    weights = f"{row.kept_weights:,}"
-    cells = [str(row.round), percent(row.weights_left), summary.mean_and_deviation(row), band, weights]
+    cells = [str(row.round), percent(row.weights_left), summary.mean_and_deviation(row), summary.band_cell(row)]
+    cells.append(f"{row.kept_weights:,}")
     verdict = row.paper
     if not with_paper:
         return cells
@@ -134,7 +132,7 @@ def _trainings(experiment: Experiment) -> list[str]:
 
 
 def _survival(experiment: Experiment) -> list[str]:
-    if all(min(curve.rounds) == 1 for curve in experiment.curves.values()):
+    if all(curve.rounds == (0,) for curve in experiment.curves.values()):
         return []
     found = {algebra: details.survival(runs) for algebra in experiment.curves if (runs := experiment.runs(algebra))}
     if not found:
@@ -178,25 +176,25 @@ def _points(experiment: Experiment, number: int) -> list[str]:
     ]
 
 
-def _methods(sections: Sequence[Section]) -> list[str]:
-    fewest = min(len(curve.seeds) for section in sections for curve in section.experiment.curves.values())
-    held = 100 * (1 - 2 / 2**fewest)
+def _methods() -> list[str]:
     items = [
-        "± is the sample standard deviation over the seeds.",
-        f"Bands are {100 * statistics.CONFIDENCE:.0f} % percentile-bootstrap intervals of the mean over the seeds "
-        f"({statistics.RESAMPLES:,} resamples, always the same random numbers). Few seeds make them too narrow: a band "
-        f"lies within the range of its seeds, and that of {fewest} holds the true mean of a symmetric distribution "
-        f"with probability {held:.0f} % at most."
-        if fewest > 1
-        else "One seed has no band.",
-        "The crossing is where the mean quaternion accuracy first rises from below the real one to it or above, as "
-        "weights left fall. Its interval comes from the same resamples, in which both algebras have the same seeds.",
-        "Differences are paired by seed: runs of one seed see the same batches. The test flips the signs of the "
-        "differences in all possible ways.",
+        "± is the sample standard deviation over the seeds. One seed has none.",
+        "Bands and intervals are 95 % t intervals, for normally distributed values, each of one round or level by "
+        "itself: of many of them, one in twenty may miss its mean. Those of accuracies are cut to 0 to 100 %.",
+        "Differences are paired by seed: runs of one seed see the same batches. Whether they differ from 0 is told by "
+        "the paired t test, Holm-corrected over the levels. The exact sign-flip test, which flips the signs of the "
+        "differences in all possible ways, stands beside it.",
+        "The crossing is where the mean quaternion accuracy last rises from below the real one to it or above, as "
+        "weights left fall, before the quaternion network is first shown to be ahead. If it is never shown to be "
+        "ahead, no crossing is claimed. The 95 % interval of a crossing has all weights left at which the paired t "
+        "test, by itself, does not reject that both are equal; it may have several pieces. “Or more” and “or less” "
+        "mark an open end: beyond it nothing can be compared.",
+        "Accuracies are interpolated between rounds that follow each other only. Where rounds are missing, curves are "
+        "interrupted.",
         "The paper's numbers are read from its figures. Where an error bar is too short to be read, the error of "
         "reading takes its place.",
     ]
-    return ["<h2>How this is computed</h2>", "<ul>", *(f"<li>{item}</li>" for item in items), "</ul>"]
+    return ["<h2>How this is computed</h2>", "<ul>", *(f"<li>{_text(item)}</li>" for item in items), "</ul>"]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Iterable[int] = ()) -> str:

@@ -15,8 +15,9 @@ from importlib import resources
 import numpy as np
 
 from quatnet.errors import UsageError
-from quatnet.report import statistics
+from quatnet.report import crossing, statistics
 from quatnet.report.comparison import too_few
+from quatnet.report.crossing import Polyline
 from quatnet.report.experiments import Curve, Experiment
 
 FIGURES = ("4a", "4b", "4c", "4d", "4e", "4f", "5b", "6")
@@ -51,12 +52,12 @@ class PaperFigure:
     @property
     def crossing(self) -> float | None:
         """Where the quaternion curve overtakes the real one, in percent of the weights."""
-        quaternion, real = self.curves["quaternion"], self.curves["real"]
-        at, difference = statistics.differences(
-            quaternion.weights_left, quaternion.accuracy, real.weights_left, real.accuracy
+        quaternion, real = (
+            Polyline.of(curve.weights_left, curve.accuracy)
+            for curve in (self.curves["quaternion"], self.curves["real"])
         )
-        (place,) = statistics.crossings(at, difference)
-        return None if np.isnan(place) else float(place)
+        turns = crossing.turns(quaternion.minus(real))
+        return turns[0].place if turns else None
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,10 @@ def matches(figure: PaperFigure, experiment: Experiment) -> bool:
 
 def verdicts(curve: Curve, paper: PaperCurve) -> list[Verdict | None]:
     """Return a verdict per round; None outside the paper's range of weights left."""
-    shared = statistics.within_range(curve.weights_left, paper.weights_left)
+    of_paper = Polyline.of(paper.weights_left, np.array([paper.accuracy, paper.deviation]))
+    shared = of_paper.reaches(curve.weights_left)
     at, accuracy = curve.weights_left[shared], curve.accuracy[:, shared]
-    (theirs,) = statistics.interpolate(paper.weights_left, paper.accuracy, at)
-    (deviation,) = statistics.interpolate(paper.weights_left, paper.deviation, at)
+    theirs, deviation = of_paper.at(at)
     differences = accuracy.mean(axis=0) - theirs
     p_values = _p_values(differences, statistics.sample_deviation(accuracy), deviation, len(curve.seeds))
     found = iter(zip(at, theirs, deviation, differences, p_values, strict=True))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from quatnet.report import paper as papers
-from quatnet.report import statistics
-from quatnet.report.comparison import Comparison, Crossing, Level, compare, obstacle, too_few
+from quatnet.report import rounds, statistics
+from quatnet.report.comparison import Comparison, Crossing, Level, compare, given, obstacle, too_few
+from quatnet.report.crossing import Piece
 from quatnet.report.experiments import Curve, Experiment
 from quatnet.report.paper import PaperFigure, Verdict
 
 
 @dataclass(frozen=True)
 class Row:
-    """One round of one curve: mean accuracy over the seeds, sample deviation and 95 % band (None with one seed)."""
+    """One round of one curve: mean accuracy over the seeds, deviation and 95 % t interval (None with one seed)."""
 
     algebra: str
     round: int
@@ -66,21 +67,17 @@ def _rows(curve: Curve, figure: PaperFigure | None) -> list[Row]:
     return [
         Row(
             algebra=curve.algebra,
-            round=k,
+            round=curve.rounds[k],
             weights_left=float(curve.weights_left[k]),
             kept_weights=curve.kept_weights[k],
             accuracy=float(mean),
-            deviation=_given(deviation),
-            low=_given(low),
-            high=_given(high),
+            deviation=given(deviation),
+            low=given(low),
+            high=given(high),
             paper=verdicts[k],
         )
         for k, (mean, deviation, low, high) in enumerate(columns)
     ]
-
-
-def _given(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def percent(value: float) -> str:
@@ -94,58 +91,77 @@ def mean_and_deviation(row: Row) -> str:
 
 
 def seeds_sentence(curve: Curve) -> str:
-    """Say which seeds and how many rounds a curve has, and which seed is the reason that it has no more."""
+    """Say which seeds and rounds a curve has, and which rounds are left out because of which seeds."""
     seeds = f"{len(curve.seeds)} seed{'s' if len(curve.seeds) > 1 else ''} ({', '.join(map(str, curve.seeds))})"
-    shortest = min(curve.rounds)
-    text = f"{curve.algebra}: {seeds}, {'dense' if shortest == 1 else f'rounds 0 to {shortest - 1}'}"
-    if max(curve.rounds) > shortest:
-        short = [str(seed) for seed, rounds in zip(curve.seeds, curve.rounds, strict=True) if rounds == shortest]
-        text += f", for seed {', '.join(short)} has no more (others reach round {max(curve.rounds) - 1})"
+    text = f"{curve.algebra}: {seeds}, {'dense' if curve.rounds == (0,) else f'rounds {rounds.text(curve.rounds)}'}"
+    every = set().union(*curve.rounds_of)
+    if left_out := sorted(every - set(curve.rounds)):
+        short = [str(seed) for seed, had in zip(curve.seeds, curve.rounds_of, strict=True) if set(had) != every]
+        text += f" (without {rounds.text(left_out)}: not in seed {', '.join(short)})"
     return text
 
 
 def crossing_sentence(section: Section) -> str:
-    """Say where the quaternion network overtakes the real one, and how sure that is."""
+    """Say where the quaternion network overtakes the real one, and how sure that is; or why that is not claimed."""
     comparison = section.comparison
     if comparison is None:
         return f"No comparison: {obstacle(section.experiment)}."
-    crossing, levels = comparison.crossing, comparison.levels
-    if crossing.weights_left is None:
-        place = "ahead" if levels[-1].difference >= 0 else "behind"
-        span = f"{percent(levels[0].weights_left)} to {percent(levels[-1].weights_left)}"
-        text = f"Quaternion does not overtake real from {span} of the weights; at the end it is {place}"
-    else:
-        text = f"Quaternion overtakes real at {percent(crossing.weights_left)} of the weights"
+    crossing = comparison.crossing
+    place = _place(crossing)
+    seeds = ""
     if any(curve.seeds != comparison.seeds for curve in section.experiment.curves.values()):
-        text += f", over the seeds that both have, {', '.join(map(str, comparison.seeds))}"
-    return f"{text} ({_certainty(crossing)})."
+        seeds = f", over the seeds that both have, {', '.join(map(str, comparison.seeds))}"
+    if place is None:
+        return f"No crossing is claimed{seeds}: {crossing.reason}{_of_one_pair(crossing)}."
+    return f"Quaternion overtakes real {place}{seeds} ({_interval(crossing.interval or ())})."
 
 
-def _certainty(crossing: Crossing) -> str:
-    if crossing.none is None:
-        return "one seed: no interval"
-    none = f"no crossing in {crossing.none:.1f} % of the resamples"
-    if crossing.low is None or crossing.high is None:
-        return none
-    return f"95 % bootstrap interval {percent(crossing.high)} to {percent(crossing.low)}; {none}"
+def _place(crossing: Crossing) -> str | None:
+    if crossing.turn is None:
+        return None
+    if crossing.weights_left is not None:
+        return f"at {percent(crossing.weights_left)} of the weights"
+    between = f"between {percent(crossing.turn.high)} and {percent(crossing.turn.low)} of the weights"
+    return f"{between}, where rounds are missing"
+
+
+def _of_one_pair(crossing: Crossing) -> str:
+    places = [turn.place for turn in crossing.turns if turn.place is not None]
+    return f"; its curves cross at {percent(places[0])}" if places and crossing.interval is None else ""
+
+
+def _interval(pieces: Sequence[Piece]) -> str:
+    if not pieces:
+        return "95 % interval: none of the levels that can be compared"
+    several = f" in {len(pieces)} pieces," if len(pieces) > 1 else ""
+    return f"95 % interval{several} {' and '.join(map(_piece, pieces))}"
+
+
+def _piece(piece: Piece) -> str:
+    high = f"{percent(piece.high)}{' or more' if piece.high_open else ''}"
+    return f"{high} to {percent(piece.low)}{' or less' if piece.low_open else ''}"
 
 
 def p_sentence(comparison: Comparison) -> str:
-    """Say what the p-values are, and how many seeds would be enough if these are not."""
+    """Say what the p-values are, by which of them the verdict goes, and what so many seeds can show."""
     pairs, tests = len(comparison.seeds), len(comparison.levels)
-    differences = f"{pairs} paired difference{'s' if pairs > 1 else ''}"
-    text = f"p: exact sign-flip test of the {differences}, Holm-corrected over {tests} levels."
-    if pairs >= statistics.FEWEST_PAIRS:
-        text += " t interval: 95 %, of each level by itself; p (t): paired t test, for normally distributed"
-        text += " differences, Holm-corrected alike."
-    if comparison.smallest_p > statistics.SIGNIFICANCE:
-        p = f"{comparison.smallest_p:.2g}"
-        text += f" {too_few(pairs).capitalize()} by the exact test: the smallest possible p is {p};"
-        text += f" {comparison.pairs_needed} are needed."
-    return text
+    if pairs < statistics.FEWEST_SEEDS:
+        return f"{too_few(pairs).capitalize()}: differences have no p, and no interval."
+    text = (
+        f"p, by which the verdict goes: paired t test of the {pairs} differences, Holm-corrected over {tests} levels. "
+        "95 % t interval: of each level by itself, not corrected. Both take the differences as normally distributed. "
+    )
+    if pairs > statistics.MOST_PAIRS:
+        return f"{text}Exact p: not computed for more than {statistics.MOST_PAIRS} pairs."
+    text += "Exact p, beside it: sign-flip test, which does not, corrected alike"
+    if comparison.smallest_exact_p > statistics.SIGNIFICANCE:
+        least, needed = f"{comparison.smallest_exact_p:.2g}", comparison.exact_pairs_needed
+        text += f"; with {pairs} pairs it cannot be below {least}, {needed} are needed to be significant"
+    return f"{text}."
 
 
-LEVEL_COLUMNS = ("weights left", "real", "quaternion", "difference", "95 % t interval", "p", "p (t)", "verdict")
+BAND = "95 % t interval"
+LEVEL_COLUMNS = ("weights left", "real", "quaternion", "difference", BAND, "p", "exact p", "verdict")
 
 
 def level_cells(level: Level) -> list[str]:
@@ -157,16 +173,14 @@ def level_cells(level: Level) -> list[str]:
         f"{level.quaternion:.2f}",
         f"{level.difference:+.2f}",
         interval,
-        f"{level.p:.2g}",
-        "-" if level.t_p is None else f"{level.t_p:.2g}",
+        *("-" if p is None else f"{p:.2g}" for p in (level.p, level.exact_p)),
         level.verdict,
     ]
 
 
-def band_name(curves: Iterable[Curve]) -> str:
-    """Say what the bootstrap bands of some curves are: of two or three seeds, all from the lowest to the highest."""
-    seeds = [len(curve.seeds) for curve in curves if len(curve.seeds) > 1]
-    return "range of the seeds" if seeds and max(seeds) <= 3 else "95 % band"
+def band_cell(row: Row) -> str:
+    """Write the t interval of a row under `BAND`."""
+    return "-" if row.low is None or row.high is None else f"{row.low:.2f} to {row.high:.2f}"
 
 
 def paper_sentences(section: Section) -> list[str]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 LEFT, RIGHT, TOP, BOTTOM = 42, 10, 8, 40
 LABEL = 18
@@ -47,7 +48,8 @@ class Line:
     """A curve. `style` has its CSS classes: a colour, and perhaps `paper`, `dashed` or `dotted`.
 
     `band` is a lower and an upper edge, `bars` half the lengths of error bars, `tips` what the markers say when they
-    are pointed at. Without `marker` the points have none. `hue` (degrees) is the colour of the style `layer`.
+    are pointed at. Without `marker` the points have none. `hue` (degrees) is the colour of the style `layer`. The curve
+    and its band are interrupted before the points at the positions `gaps`.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Line:
     bars: Sequence[float] | None = None
     tips: Sequence[str] = ()
     hue: float | None = None
+    gaps: Sequence[int] = ()
 
 
 def halvings(values: Iterable[float], label: str, *, falling: bool) -> Axis:
@@ -155,15 +158,17 @@ def _text(x: float, y: float, text: str, anchor: str, style: str = "tick") -> st
 
 def _line(line: Line, frame: Frame) -> str:
     shapes = []
+    pieces = [slice(*ends) for ends in pairwise([0, *line.gaps, len(line.x)])]
     if line.band is not None:
         low, high = (list(map(frame.place, line.x, edge)) for edge in line.band)
-        shapes.append(f'<path class="band" d="{_path([*high, *reversed(low)])}Z"/>')
+        outlines = (_path(_outline(low[piece], high[piece])) + "Z" for piece in pieces)
+        shapes.append(f'<path class="band" d="{"".join(outlines)}"/>')
     for x, y, half in zip(line.x, line.y, line.bars or (), strict=False):
         (place, bottom), (_, top) = frame.place(x, y - half), frame.place(x, y + half)
         ends = f"M{place - 3:.1f} {top:.1f}h6M{place - 3:.1f} {bottom:.1f}h6"
         shapes.append(f'<path class="bar" d="M{place:.1f} {top:.1f}V{bottom:.1f}{ends}"/>')
     points = list(map(frame.place, line.x, line.y))
-    shapes.append(f'<path class="line" d="{_path(points)}"/>')
+    shapes.append(f'<path class="line" d="{"".join(_path(points[piece]) for piece in pieces)}"/>')
     if line.marker:
         tips = line.tips or [""] * len(points)
         shapes += [_marker(line, x, y, tip) for (x, y), tip in zip(points, tips, strict=True)]
@@ -184,6 +189,14 @@ def _marker(line: Line, x: float, y: float, tip: str = "") -> str:
             f"{title}</rect>"
         )
     return f'<circle class="marker" cx="{x:.1f}" cy="{y:.1f}" r="{MARKER}">{title}</circle>'
+
+
+def _outline(low: Sequence[tuple[float, float]], high: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the corners of a piece of a band; that of a single point is as wide as its marker."""
+    if len(low) == 1:
+        ((x, bottom),), ((_, top),) = low, high
+        return [(x - MARKER, top), (x + MARKER, top), (x + MARKER, bottom), (x - MARKER, bottom)]
+    return [*high, *reversed(low)]
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

@@ -27,7 +27,7 @@ def write(name, *trials):
 def test_a_run_is_shown_with_a_line_per_round(quatnet, run):
     lines = quatnet("report", run).splitlines()
     assert lines[:2] == ["lenet-12 on digits, protocol imp", "real: 1 seed (0), rounds 0 to 2"]
-    assert lines[3] == "algebra  round  weights left  weights  accuracy, %  95 % band"
+    assert lines[3] == "algebra  round  weights left  weights  accuracy, %  95 % t interval"
     for line, result in zip(lines[4:7], Run(run).results(), strict=True):
         assert line.split()[:2] == ["real", str(result.round)]
         assert f"{result.kept_weights}  " in line
@@ -52,11 +52,12 @@ def test_a_table_of_results_is_compared_level_by_level(quatnet, table):
     lines = quatnet("report", table).splitlines()
     start = next(k for k, line in enumerate(lines) if line.startswith("weights left   real  quaternion"))
     assert [re.split("  +", line.strip()) for line in lines[start + 1 : start + 4]] == [
-        ["25.0 %", "90.50", "89.50", "-1.00", "-", "1", "-", "2 seeds are too few to tell"],
-        ["12.5 %", "80.00", "79.00", "-1.00", "-", "1", "-", "2 seeds are too few to tell"],
-        ["6.25 %", "70.50", "71.50", "+1.00", "-", "1", "-", "2 seeds are too few to tell"],
+        # t = 5 / 0.05 with one degree of freedom: p = 0.0064, three times that after Holm's correction.
+        ["25.0 %", "90.50", "85.50", "-5.00", "-5.64 to -4.36", "0.019", "1", "real is ahead"],
+        ["12.5 %", "80.00", "75.00", "-5.00", "-5.64 to -4.36", "0.019", "1", "real is ahead"],
+        ["6.25 %", "70.50", "75.50", "+5.00", "+4.36 to +5.64", "0.019", "1", "quaternion is ahead"],
     ]
-    assert any(line.startswith("Quaternion overtakes real at 8.84 % of the weights (95 %") for line in lines)
+    assert any(line.startswith("Quaternion overtakes real at 8.84 % of the weights (95 % interval ") for line in lines)
 
 
 def test_the_paper_s_figure_stands_beside_the_points(quatnet, table):

@@ -1,6 +1,7 @@
 """`quatnet reproduce`, on a small data set."""
 
 import csv
+import json
 import os
 from pathlib import Path
 
@@ -75,6 +76,10 @@ def test_ablations_are_shown_side_by_side(quatnet, tmp_path):
     assert values["accuracy"]["quaternion"][0] is not None
     assert {"quaternion - real", "quaternion, shuffled signs - unchanged"} < set(values["differences"])
     assert (tmp_path / "runs" / "ablations-lenet-12.png").is_file()
+    settings = json.loads((tmp_path / "runs" / "ablations-lenet-12.json").read_text())
+    assert list(settings) == list(values["accuracy"])
+    assert settings["quaternion, shuffled signs"]["train"]["signs"] == "shuffled"
+    assert settings["real, random masks"]["prune"]["criterion"] == "random"
     with (tmp_path / "runs" / "ablations-lenet-12.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(dict.fromkeys(row["variant"] for row in rows)) == list(values["accuracy"])

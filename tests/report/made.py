@@ -30,7 +30,19 @@ def experiment(*trials):
 
 
 def crossing_pairs(seeds):
-    """Runs of both algebras: quaternion is one behind at 25 %, level between the next two, one ahead at 6.25 %."""
+    """Runs of both algebras: quaternion is five behind at 25 and 12.5 %, five ahead at 6.25 %, seeds a tenth apart."""
     real = [trial("real", seed, [95 + seed, 94, 90 + seed, 80, 70 + seed]) for seed in range(seeds)]
-    quaternion = [trial("quaternion", seed, [89 + seed, 79, 71 + seed, 60]) for seed in range(seeds)]
+    quaternion = []
+    for seed in range(seeds):
+        own = (seed - (seeds - 1) / 2) / 10
+        quaternion.append(trial("quaternion", seed, [85 + seed + own, 75 + own, 75 + seed + own, 60]))
     return [*real, *quaternion]
+
+
+def level_pairs(*differences):
+    """Runs of both algebras that differ by so much, a list per seed, at 25, 12.5, 6.25 and 3.125 %."""
+    runs = []
+    for seed, of_seed in enumerate(differences):
+        runs.append(trial("real", seed, [50] * len(of_seed), levels=LEVELS["quaternion"]))
+        runs.append(trial("quaternion", seed, [50 + difference for difference in of_seed]))
+    return runs

@@ -3,7 +3,8 @@
 import pytest
 from scipy import stats
 
-from quatnet.report import ablations
+from quatnet.errors import DataError
+from quatnet.report import ablations, points
 from quatnet.runs import RoundResult
 
 
@@ -59,8 +60,34 @@ def test_equal_differences_have_no_interval():
     assert ablations.differences(trials)["quaternion - real"][:2] == [(2, None), (2, None)]
 
 
-def test_two_seeds_have_differences_without_an_interval():
-    trials = {label: [trial((25, a), (12.5, a - 8))] * 2 for label, a in (("real", 70), ("quaternion", 72))}
+def test_between_rounds_that_do_not_follow_each_other_there_is_no_value():
+    first, second, third, fourth = trial((50, 90), (25, 80), (6.25, 60), (3.125, 50))
+    assert ablations.at_levels([[first, second, fourth]])[:4] == [(80, None), None, None, (50, None)]
+    found = ablations.at_levels([[first, second, third, fourth], [first, third, fourth]])
+    assert [cell and cell[0] for cell in found] == [None, None, 60, 50, None, None]
+
+
+def test_what_is_written_is_read_again_by_variant_and_seed(small_runs, tmp_path):
+    real, quaternion = small_runs[:2], small_runs[2:]
+    (tmp_path / "table.csv").write_text(ablations.to_csv({"real": real, "quaternion, he": quaternion}))
+    found = ablations.read_csv(tmp_path / "table.csv")
+    assert found == {
+        "real": [points.of_run(run) for run in real],
+        "quaternion, he": [points.of_run(run) for run in quaternion],
+    }
+    results = {label: [run.results() for run in runs] for label, runs in (("real", real), ("quaternion", quaternion))}
+    assert ablations.differences({"real": found["real"], "quaternion": found["quaternion, he"]}) == (
+        ablations.differences(results)
+    )
+
+
+def test_a_table_without_variants_is_an_error(small_runs):
+    with pytest.raises(DataError, match="no column variant"):
+        ablations.read_csv(small_runs[0].path / "results.csv")
+
+
+def test_one_seed_has_differences_without_an_interval():
+    trials = {label: [trial((25, a), (12.5, a - 8))] for label, a in (("real", 70), ("quaternion", 72))}
     assert ablations.differences(trials)["quaternion - real"][:3] == [(2, None), (2, None), None]
 
 

@@ -1,6 +1,7 @@
 """Losses by epoch and weights left by layer and component, from run folders."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -151,3 +152,17 @@ def test_a_damaged_mask_is_named(copied):
     (copied.path / "rounds" / "02" / "mask.npz").write_bytes(b"no archive")
     with pytest.raises(RunError, match=r"rounds/02/mask.npz: not a readable .npz file"):
         details.survival([copied])
+
+
+def test_rounds_may_be_missing_between_others(copied, small_runs):
+    (copied.path / "rounds" / "01" / "result.json").unlink()
+    survival = details.survival([copied, small_runs[1]])
+    assert survival.rounds == (0, 2, 3)
+    whole = details.survival([small_runs[0], small_runs[1]])
+    assert survival.layers == pytest.approx(whole.layers[[0, 2, 3]])
+    found = details.trainings([copied, small_runs[1]])
+    results = small_runs[0].results()
+    assert [(t.round, t.weights_left) for t in found] == [(k, results[k].weights_left) for k in (0, 2, 3)]
+    _, chart = charts.layers("real", survival)
+    lines = re.findall('<path class="line" d="([^"]*)"', chart.partition('<svg class="chart"')[2])
+    assert [line.count("M") for line in lines] == [2, 2]

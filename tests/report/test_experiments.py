@@ -97,7 +97,8 @@ def test_curves_are_cut_to_the_rounds_that_all_seeds_have():
     curve = experiment(trial("real", 0, [90, 80, 70]), trial("real", 1, [91, 81])).curves["real"]
     assert curve.accuracy.tolist() == [[90, 80], [91, 81]]
     assert len(curve.weights_left) == len(curve.kept_weights) == 2
-    assert curve.rounds == (3, 2)
+    assert curve.rounds == (0, 1)
+    assert curve.rounds_of == ((0, 1, 2), (0, 1))
 
 
 def test_the_run_folders_are_kept_in_the_order_of_their_seeds(small_runs):
@@ -113,10 +114,18 @@ def test_a_round_that_is_given_twice_is_an_error_that_names_both_places():
     assert str(caught.value) == "round 0 of lenet-12, real, seed 2 is given twice: in here and in there"
 
 
-def test_a_round_that_is_missing_between_others_is_an_error():
-    first, _, third = trial("real", 2, [90, 80, 70])
-    with pytest.raises(UsageError, match="real, seed 2: a round is missing"):
-        gather([source([first, third])])
+def test_rounds_may_be_missing_and_those_of_the_seeds_go_together_by_their_numbers():
+    whole, other = trial("real", 0, [90, 80, 70, 60]), trial("real", 1, [92, 0, 72, 62])
+    curve = experiment(whole, [other[0], other[2], other[3]]).curves["real"]
+    assert curve.rounds == (0, 2, 3)
+    assert curve.accuracy.tolist() == [[90, 70, 60], [92, 72, 62]]
+    assert curve.weights_left.tolist() == [100, 25, 12.5]
+    assert curve.kept_weights == (1000, 250, 125)
+
+
+def test_a_run_without_its_dense_network_is_an_error():
+    with pytest.raises(UsageError, match="real, seed 2: round 0 is missing, the dense network"):
+        gather([source(trial("real", 2, [90, 80, 70])[1:])])
 
 
 def test_seeds_may_differ_by_a_unit_and_stand_at_their_median():

@@ -4,8 +4,10 @@ import itertools
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy import stats
 
 from quatnet.report import paper, summary
 from quatnet.report.figures import save_curves, save_sections
@@ -117,22 +119,40 @@ def test_a_report_has_a_panel_per_experiment(drawn_sections):
     ]
 
 
-def test_the_curves_of_a_report_are_means_in_their_bootstrap_bands(drawn_sections):
+def test_the_curves_of_a_report_are_means_in_their_t_intervals(drawn_sections):
     (axes,) = drawn_sections([experiment(trial("real", 0, [90, 80]), trial("real", 1, [94, 82]))])
     (line,) = axes.get_lines()
     assert line.get_ydata().tolist() == [92, 81]
     (band,) = axes.collections
-    assert {90, 94, 80, 82} <= set(band.get_paths()[0].vertices[:, 1])
+    edges = band.get_paths()[0].vertices[:, 1]
+    for accuracies in ([90, 94], [80, 82]):
+        low, high = stats.ttest_1samp(accuracies, 0).confidence_interval(0.95)
+        assert max(0, low) == pytest.approx(edges[np.abs(edges - max(0, low)).argmin()])
+        assert min(100, high) == pytest.approx(edges[np.abs(edges - min(100, high)).argmin()])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real, 2 seeds, 95 % t interval"]
+
+
+def test_a_curve_is_interrupted_where_rounds_are_missing(drawn_sections):
+    runs = [point for seed in range(3) for point in trial("real", seed, [90 + seed, 80, 70 + seed, 60 + seed])]
+    (axes,) = drawn_sections([experiment([point for point in runs if point.round != 1])])
+    (line,) = axes.get_lines()
+    assert np.isnan(line.get_ydata()).tolist() == [False, True, False, False]
+    band, alone = axes.collections
+    assert band.get_paths()[-1].vertices[:, 0].max() == 25
+    (segment,) = alone.get_segments()
+    low, high = stats.ttest_1samp([90, 91, 92], 0).confidence_interval(0.95)
+    assert segment == pytest.approx(np.array([[100, low], [100, high]]))
 
 
 def test_the_paper_s_curves_are_drawn_behind_ours_with_error_bars(drawn_sections):
     (axes,) = drawn_sections([experiment(*crossing_pairs(2))], "5b")
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sorted(labels) == ["quaternion, 2 seeds", "quaternion, Figure 5b", "real, 2 seeds", "real, Figure 5b"]
+    ours = [f"{algebra}, 2 seeds, 95 % t interval" for algebra in ("real", "quaternion")]
+    assert sorted(labels) == sorted([*ours, "quaternion, Figure 5b", "real, Figure 5b"])
     bars = [container for container in axes.containers if container.has_yerr]
     theirs = paper.load("5b").curves["real"]
     assert bars[0].lines[0].get_ydata().tolist() == theirs.accuracy.tolist()
-    ours = [line for line in axes.get_lines() if line.get_label().endswith("seeds")]
+    ours = [line for line in axes.get_lines() if line.get_label().endswith("interval")]
     assert max(bar.lines[0].get_zorder() for bar in bars) < min(line.get_zorder() for line in ours)
 
 

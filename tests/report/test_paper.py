@@ -9,7 +9,8 @@ from scipy import stats
 
 from quatnet.errors import UsageError
 from quatnet.nn.networks import count_parameters
-from quatnet.report import paper, statistics
+from quatnet.report import paper
+from quatnet.report.crossing import Polyline
 from tests.report.made import experiment, trial
 
 
@@ -40,7 +41,7 @@ def test_figure_4c_is_what_the_paper_says_of_it():
     assert figure.citation == "Figure 4c of Iqbal & Mishra 2023, digitised"
     at = np.array([3.12])
     heights = {
-        algebra: float(statistics.interpolate(curve.weights_left, curve.accuracy, at)[0, 0])
+        algebra: float(Polyline.of(curve.weights_left, curve.accuracy).at(at)[0, 0])
         for algebra, curve in figure.curves.items()
     }
     assert heights == {"real": pytest.approx(62, abs=0.5), "quaternion": pytest.approx(75, abs=0.6)}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from quatnet.report import paper, summary
-from tests.report.made import crossing_pairs, experiment, trial
+from tests.report.made import crossing_pairs, experiment, level_pairs, trial
 
 
 def section_of(*trials, figure=None):
@@ -25,8 +25,9 @@ def test_there_is_a_row_per_algebra_and_round():
 def test_a_row_has_mean_deviation_and_band_of_the_seeds():
     row = section_of(trial("real", 0, [90]), trial("real", 1, [94])).rows[0]
     assert (row.accuracy, row.deviation) == (92, pytest.approx(8**0.5))
-    # Of two seeds every fourth resample is twice the same one: the band is their range.
-    assert (row.low, row.high) == (90, 94)
+    # Student's t is 12.706 for one degree of freedom: 92 - 25.4, and what is above 100 is cut off.
+    assert (row.low, row.high) == (pytest.approx(92 - 12.706 * 2, abs=0.01), 100)
+    assert summary.band_cell(row) == "66.59 to 100.00"
 
 
 def test_of_one_seed_there_is_neither_deviation_nor_band():
@@ -66,31 +67,49 @@ def test_a_dense_curve_says_so():
     assert summary.seeds_sentence(experiment(trial("real", 4, [90])).curves["real"]) == "real: 1 seed (4), dense"
 
 
-def test_a_curve_that_was_cut_says_because_of_which_seed():
+def test_a_curve_whose_rounds_were_left_out_says_because_of_which_seed():
     curve = experiment(trial("real", 0, [90, 80, 70]), trial("real", 3, [90, 80])).curves["real"]
-    assert summary.seeds_sentence(curve) == (
-        "real: 2 seeds (0, 3), rounds 0 to 1, for seed 3 has no more (others reach round 2)"
-    )
+    assert summary.seeds_sentence(curve) == "real: 2 seeds (0, 3), rounds 0 to 1 (without 2: not in seed 3)"
+
+
+def test_a_curve_of_some_rounds_says_which():
+    curve = experiment([p for p in trial("real", 0, [90, 80, 70, 60]) if p.round != 1]).curves["real"]
+    assert summary.seeds_sentence(curve) == "real: 1 seed (0), rounds 0, 2 to 3"
 
 
 def test_a_crossing_is_said_with_its_interval():
-    assert summary.crossing_sentence(section_of(*crossing_pairs(2))) == (
-        "Quaternion overtakes real at 8.84 % of the weights "
-        "(95 % bootstrap interval 8.84 % to 8.84 %; no crossing in 0.0 % of the resamples)."
+    section = section_of(*crossing_pairs(5))
+    (piece,) = section.comparison.crossing.interval
+    assert summary.crossing_sentence(section) == (
+        f"Quaternion overtakes real at 8.84 % of the weights (95 % interval {piece.high:.2f} % to {piece.low:.2f} %)."
     )
 
 
-def test_the_crossing_of_one_pair_has_no_interval():
-    sentence = summary.crossing_sentence(section_of(*crossing_pairs(1)))
-    assert sentence == "Quaternion overtakes real at 8.84 % of the weights (one seed: no interval)."
+def test_open_ends_and_pieces_of_an_interval_are_said():
+    rows = ([-1, 9, -2, 4], [1, 10, 2, 7], [-1.5, 10, 1, 4], [1, 10.5, -2, 12])
+    sentence = summary.crossing_sentence(section_of(*level_pairs(*rows)))
+    assert sentence.startswith("Quaternion overtakes real at 24.")
+    assert "(95 % interval in 2 pieces, 25.0 % or more to " in sentence
 
 
-@pytest.mark.parametrize(("accuracy", "place"), [(95, "ahead"), (60, "behind")])
-def test_where_it_does_not_overtake_it_says_who_is_ahead(accuracy, place):
-    runs = [trial(algebra, seed, [y] * 4) for algebra, y in (("real", 80), ("quaternion", accuracy)) for seed in (0, 1)]
+def test_one_pair_crosses_without_a_claim():
+    assert summary.crossing_sentence(section_of(*crossing_pairs(1))) == (
+        "No crossing is claimed: 1 seed is too few to tell; its curves cross at 8.84 %."
+    )
+
+
+def test_where_no_level_differs_no_place_is_named():
+    rows = ([-2, 2, -1], [1, -1, 2], [-1, 1, -1])
+    assert summary.crossing_sentence(section_of(*level_pairs(*rows))) == (
+        "No crossing is claimed: no level shows a difference."
+    )
+
+
+def test_a_crossing_where_rounds_are_missing_is_said_without_a_place():
+    runs = [[p for p in run if (p.algebra, p.round) != ("quaternion", 1)] for run in crossing_pairs(5)]
     assert summary.crossing_sentence(section_of(*runs)) == (
-        f"Quaternion does not overtake real from 25.0 % to 12.5 % of the weights; at the end it is {place} "
-        "(no crossing in 100.0 % of the resamples)."
+        "Quaternion overtakes real between 25.0 % and 6.25 % of the weights, where rounds are missing "
+        "(95 % interval: none of the levels that can be compared)."
     )
 
 
@@ -103,18 +122,29 @@ def test_without_a_comparison_it_says_why():
     assert summary.crossing_sentence(section_of(trial("real", 0, [90]))) == "No comparison: there is no quaternion run."
 
 
-def test_too_few_pairs_are_said_with_the_number_that_would_do():
+def test_the_tests_are_named_with_what_so_few_pairs_can_show_by_the_exact_one():
     assert summary.p_sentence(section_of(*crossing_pairs(2)).comparison) == (
-        "p: exact sign-flip test of the 2 paired differences, Holm-corrected over 3 levels. "
-        "2 seeds are too few to tell by the exact test: the smallest possible p is 1; 7 are needed."
+        "p, by which the verdict goes: paired t test of the 2 differences, Holm-corrected over 3 levels. "
+        "95 % t interval: of each level by itself, not corrected. Both take the differences as normally distributed. "
+        "Exact p, beside it: sign-flip test, which does not, corrected alike; with 2 pairs it cannot be below 1, "
+        "7 are needed to be significant."
     )
 
 
-def test_enough_pairs_need_no_excuse():
-    assert summary.p_sentence(section_of(*crossing_pairs(7)).comparison) == (
-        "p: exact sign-flip test of the 7 paired differences, Holm-corrected over 3 levels. "
-        "t interval: 95 %, of each level by itself; p (t): paired t test, for normally distributed differences, "
-        "Holm-corrected alike."
+@pytest.mark.parametrize(
+    ("pairs", "end"),
+    [
+        (7, "Exact p, beside it: sign-flip test, which does not, corrected alike."),
+        (41, "Exact p: not computed for more than 40 pairs."),
+    ],
+)
+def test_enough_pairs_need_no_excuse(pairs, end):
+    assert summary.p_sentence(section_of(*crossing_pairs(pairs)).comparison).endswith(end)
+
+
+def test_one_pair_has_no_test_to_name():
+    assert summary.p_sentence(section_of(*crossing_pairs(1)).comparison) == (
+        "1 seed is too few to tell: differences have no p, and no interval."
     )
 
 
@@ -144,27 +174,27 @@ def test_points_beyond_the_paper_s_range_are_no_points():
     assert summary.paper_sentences(section)[0] == "real: no point in the range of the paper's curve."
 
 
+@pytest.mark.parametrize("seeds", [1, 2, 41])
+def test_no_number_of_seeds_gives_a_nan(seeds):
+    values = summary.as_json(section_of(*crossing_pairs(seeds), figure="5b"))
+    assert json.loads(json.dumps(values, allow_nan=False))["seeds"]["real"] == list(range(seeds))
+
+
+def test_pairs_that_differ_alike_give_no_nan():
+    values = summary.as_json(section_of(*level_pairs(*[[-1, 1, 1]] * 3)))
+    (level, *_) = json.loads(json.dumps(values, allow_nan=False))["comparison"]["levels"]
+    assert (level["half"], level["low"], level["p"]) == (None, None, 1)
+
+
 @pytest.mark.parametrize("figure", [None, "5b"])
 def test_the_json_object_has_all_of_it_and_is_json(figure):
-    section = section_of(*crossing_pairs(2), figure=figure)
+    section = section_of(*crossing_pairs(5), figure=figure)
     values = json.loads(json.dumps(summary.as_json(section), allow_nan=False))
-    assert (values["arch"], values["protocol"], values["seeds"]["real"]) == ("lenet-12", "imp", [0, 1])
-    assert len(values["points"]) == 18
+    assert (values["arch"], values["protocol"], values["seeds"]["real"]) == ("lenet-12", "imp", [0, 1, 2, 3, 4])
+    assert len(values["points"]) == 45
     assert [row["accuracy"] for row in values["rows"]] == [row.accuracy for row in section.rows]
-    assert values["comparison"]["crossing"]["weights_left"] == section.comparison.crossing.weights_left
+    crossing, (piece,) = json.loads(json.dumps(values))["comparison"]["crossing"], section.comparison.crossing.interval
+    assert crossing["weights_left"] == section.comparison.crossing.weights_left
+    assert crossing["interval"] == [{"high": piece.high, "low": piece.low, "high_open": False, "low_open": False}]
     assert values["paper"] == (figure and "Figure 5b of Iqbal & Mishra 2023, digitised")
     assert values["no_comparison"] is None
-
-
-@pytest.mark.parametrize(
-    ("seeds", "name"),
-    [
-        (1, "95 % band"),
-        (2, "range of the seeds"),
-        (3, "range of the seeds"),
-        (4, "95 % band"),
-    ],
-)
-def test_bands_of_few_seeds_are_called_what_they_are(seeds, name):
-    section = section_of(*(trial("real", seed, [90 + seed, 80]) for seed in range(seeds)))
-    assert summary.band_name(section.experiment.curves.values()) == name

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quatnet.report import svg
-from quatnet.report.svg import BOTTOM, LEFT, RIGHT, TOP, Axis, Line
+from quatnet.report.svg import BOTTOM, LEFT, MARKER, RIGHT, TOP, Axis, Line
 
 SIZE = (400, 300)
 WIDTH, HEIGHT = SIZE[0] - LEFT - RIGHT, SIZE[1] - TOP - BOTTOM
@@ -48,6 +48,16 @@ def test_quaternion_markers_have_another_shape_than_real_ones():
 def test_a_band_goes_along_its_upper_edge_and_back_along_the_lower_one():
     (band,) = of_class(parsed([Line("a", "real", [0, 10], [50, 50], band=([0, 25], [100, 75]))]), "band")
     assert numbers(band) == pytest.approx([0, 0, WIDTH, HEIGHT / 4, WIDTH, 3 * HEIGHT / 4, 0, HEIGHT], abs=0.06)
+
+
+def test_a_line_and_its_band_are_interrupted_before_gaps():
+    x, y = [0, 5, 10], [50, 50, 0]
+    drawn = parsed([Line("a", "real", x, y, band=([0, 25, 0], [100, 75, 0]), gaps=[1])])
+    (line,), (band,) = of_class(drawn, "line"), of_class(drawn, "band")
+    assert [piece.count("L") for piece in line.get("d").split("M")[1:]] == [0, 1]
+    alone, rest = band.get("d").split("M")[1:]
+    assert numbers({"d": alone}) == pytest.approx([-MARKER, 0, MARKER, 0, MARKER, HEIGHT, -MARKER, HEIGHT], abs=0.06)
+    assert numbers({"d": rest})[:2] == pytest.approx([WIDTH / 2, HEIGHT / 4], abs=0.06)
 
 
 def test_an_error_bar_is_as_long_above_as_below():
