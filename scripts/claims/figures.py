@@ -30,7 +30,7 @@ from claims.data import (
     spread,
 )
 from quatnet.data.descriptions import DESCRIPTIONS
-from quatnet.nn.models import count_parameters
+from quatnet.nn.networks import count_parameters
 from quatnet.report import paper
 from quatnet.report.comparison import AHEAD, BEHIND, UNKNOWN
 from quatnet.report.crossing import Polyline
