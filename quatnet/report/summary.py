@@ -148,7 +148,8 @@ def p_sentence(comparison: Comparison) -> str:
     if pairs < statistics.FEWEST_SEEDS:
         return f"{too_few(pairs).capitalize()}: differences have no p, and no interval."
     text = (
-        f"p, by which the verdict goes: paired t test of the {pairs} differences, Holm-corrected over {tests} levels. "
+        f"p, by which the verdict goes: paired t test of the {pairs} differences, Holm-corrected over {tests} "
+        f"level{'s' if tests > 1 else ''}. "
         "95 % t interval: of each level by itself, not corrected. Both take the differences as normally distributed. "
     )
     if pairs > statistics.MOST_PAIRS:

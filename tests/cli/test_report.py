@@ -126,6 +126,15 @@ def test_without_matplotlib_there_is_a_page_all_the_same(quatnet, table, tmp_pat
     assert (tmp_path / "page.html").is_file()
 
 
+def test_a_run_that_trained_only_some_rounds_is_reported_with_those(quatnet, run, tmp_path):
+    (run / "rounds" / "01" / "result.json").unlink()
+    text = quatnet("report", run, "--html", "page.html", "--figure", "curve.png")
+    assert "real: 1 seed (0), rounds 0, 2" in text
+    (experiment,) = quatnet.json("report", run)["experiments"]
+    assert [row["round"] for row in experiment["rows"]] == [0, 2]
+    assert "real: 1 seed (0), rounds 0, 2." in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_a_run_without_a_finished_round_is_said_beside_the_others(quatnet, run, table):
     for result in run.glob("rounds/*/result.json"):
         result.unlink()
