@@ -253,6 +253,19 @@ def test_the_residual_network_of_the_papers_code_is_resnet_20():
     assert weights == 267_696  # the ResNet-18 of ImageNet has 11 million
 
 
+def test_the_shortcuts_of_the_papers_code_are_convolutions_and_only_the_quaternion_ones_are_pruned():
+    convolutions, thirds = 267_696 + 640, 16 * 32 + 32 * 64
+    for quaternion, weights, pruned in (
+        (False, convolutions + thirds, convolutions),
+        (True, (16 * 4 * 9 + (267_696 - 9 * 3 * 16) + thirds) // 4 + 640, 68_240),
+    ):
+        network = build("resnet-20-projection", quaternion=quaternion, input_shape=(32, 32, 3), classes=10)
+        sizes = [p.size for name, p in network.parameters.items() if name.endswith("weight")]
+        assert sum(sizes) == weights == (68_240 if quaternion else 270_896)
+        assert network.parameters.prunable.sum() == pruned
+        assert any(".shortcut." in name for name, p in network.parameters.items() if p.prunable) is quaternion
+
+
 def test_the_area_of_a_kernel_given_as_one_number_is_that_number():
     assert (np.prod(3), np.prod((3, 3))) == (3, 9)
 

@@ -45,6 +45,7 @@ class Architecture:
         width of the first stage.
     depth : residual blocks per stage.
     projection : whether shortcuts that change the shape are 1x1 convolutions, or have no weights.
+    exempt_shortcuts : whether those convolutions are exempt from pruning in the real network, as in the paper's code.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Architecture:
     stages: tuple[int, ...] = ()
     depth: int = 0
     projection: bool = False
+    exempt_shortcuts: bool = False
 
     @property
     def convolutional(self) -> bool:
@@ -88,12 +90,18 @@ _NORMALISED = Architecture(
     "", (), (), "cifar10", "shapes", 80, 1e-2, batch_size=128, optimizer="sgd", weight_decay=1e-4, batch_norm=True
 )
 RESNET_20 = replace(_NORMALISED, name="resnet-20", stages=(16, 32, 64), depth=3)
+RESNET_20_PROJECTION = replace(RESNET_20, name="resnet-20-projection", projection=True, exempt_shortcuts=True)
 RESNET_18 = replace(_NORMALISED, name="resnet-18", stages=(64, 128, 256, 512), depth=2, projection=True)
 VGG_16 = replace(
     _NORMALISED, name="vgg-16", blocks=((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 )
 
-ARCHITECTURES = {a.name: a for a in (LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6, RESNET_20, RESNET_18, VGG_16)}
+ARCHITECTURES = {
+    a.name: a
+    for a in (
+        LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6, RESNET_20, RESNET_20_PROJECTION, RESNET_18, VGG_16
+    )
+}  # fmt: skip
 ALIASES = {"lenet": LENET_300_100}
 
 
@@ -130,7 +138,7 @@ class Algebra:
     signs: Signs = SIGN
     norm: str = "split"
 
-    def conv(self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, bias: bool = False) -> Layer:
+    def conv(self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, bias: bool = False) -> Conv2d:
         """Return a convolution that keeps the size of the maps, or divides it by the stride."""
         if self.quaternion:
             return QuaternionConv2d(
@@ -188,7 +196,7 @@ def layers_of(arch: Architecture, algebra: Algebra, input_shape: tuple[int, int,
         for index, width in enumerate(arch.stages, start=1):
             for k in range(1, arch.depth + 1):
                 halve = k == 1 and index > 1
-                add(f"stage{index}-{k}", _residual(algebra, shape[-1], width, halve, arch.projection))
+                add(f"stage{index}-{k}", _residual(algebra, shape[-1], width, halve, arch))
                 add(f"relu_stage{index}-{k}", ReLU())
         add("average", GlobalAveragePool())
     else:
@@ -201,7 +209,7 @@ def layers_of(arch: Architecture, algebra: Algebra, input_shape: tuple[int, int,
     return Sequential(layers)
 
 
-def _residual(algebra: Algebra, inputs: int, outputs: int, halve: bool, projection: bool) -> Residual:
+def _residual(algebra: Algebra, inputs: int, outputs: int, halve: bool, arch: Architecture) -> Residual:
     """Return two convolutions and their shortcut (He et al. 2016); the ReLU of the sum comes after it."""
     stride = 2 if halve else 1
     body = Sequential(
@@ -215,7 +223,8 @@ def _residual(algebra: Algebra, inputs: int, outputs: int, halve: bool, projecti
     )
     if not halve:
         return Residual(body)
-    if not projection:
+    if not arch.projection:
         return Residual(body, algebra.subsample(outputs))
     conv = algebra.conv(inputs, outputs, 1, stride=2)
+    conv.weight.prunable = algebra.quaternion or not arch.exempt_shortcuts
     return Residual(body, Sequential({"conv": conv, "norm": algebra.batch_norm(outputs)}))

@@ -136,7 +136,8 @@ def build(
 
     Parameters
     ----------
-    arch : lenet (= lenet-300-100), lenet-12, conv-2, conv-4, conv-6, resnet-20, resnet-18 or vgg-16.
+    arch : lenet (= lenet-300-100), lenet-12, conv-2, conv-4, conv-6, resnet-20, resnet-20-projection, resnet-18 or
+        vgg-16.
     quaternion : whether all layers but the last have quaternion weights.
     input_shape : (height, width, channels) of one image. A quaternion network adds the gray channel to colour images;
         grayscale ones a lenet flattens in four blocks of pixels, and a conv net reads as quaternions without imaginary
