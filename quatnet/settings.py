@@ -36,6 +36,7 @@ CRITERIA = ("global", "layerwise", "random")
 UNITS = ("weight", "quaternion", "channel")
 PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 CONVOLUTIONS = ("auto", "im2col", "winograd")
+ENGINES = ("fast", "reference")
 
 BY_ARCHITECTURE = "by architecture"
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "tuple[int, ...]": tuple}

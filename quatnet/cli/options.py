@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from quatnet.data import default_data_dir
-from quatnet.settings import CONVOLUTIONS, read_numbers, type_of
+from quatnet.settings import CONVOLUTIONS, ENGINES, read_numbers, type_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_RUNS_DIR = Path("runs")
@@ -160,8 +160,16 @@ device_option = option(
 conv_option = option(
     "Computing", "--conv", type=click.Choice(CONVOLUTIONS), default="auto", help="How the CPU computes convolutions."
 )
+engine_option = option(
+    "Computing",
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="fast",
+    help="What computes: the fast engine, or the formulas of the core as they are.",
+)
 compute_options = _all(
     device_option,
+    engine_option,
     conv_option,
     number_option(
         "Computing",
@@ -171,6 +179,7 @@ compute_options = _all(
 )
 sweep_options = _all(
     device_option,
+    engine_option,
     conv_option,
     number_option("Computing", "--threads", default=1, help="Threads of every run."),
     number_option(

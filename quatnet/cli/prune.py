@@ -63,6 +63,7 @@ def prune(
     values: str | None,
     arch: str | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int | None,
     data_dir: Path,
@@ -95,7 +96,7 @@ def prune(
         training = {"arch": architecture(arch).name, **training}
     elif run is None:
         run = _newest(ctx, output, runs_dir, quaternion=training.get("quaternion", True))
-    compute = Compute(device, conv, threads)
+    compute = Compute(device, conv, threads, engine)
     if run is not None:
         prune_settings = _settings_for(run, training, pruning)
         lab = reopen(Run(run), data_dir=data_dir, compute=compute)

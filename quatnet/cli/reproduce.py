@@ -59,6 +59,7 @@ def reproduce(
     seeds: int,
     scale: str,
     device: str,
+    engine: str,
     conv: str,
     threads: int,
     workers: int | None,
@@ -89,7 +90,7 @@ def reproduce(
         preset = preset.only(only)
     pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)
-    compute = Compute(device, conv, threads)
+    compute = Compute(device, conv, threads, engine)
     check(jobs, workers, scheduler)
     output.say(f"{preset.name}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
     if different := {"scale": scale, **chosen, **pruning}.items() - {("scale", "full")}:

@@ -47,6 +47,7 @@ OTHER_LINES = 6
 def sweep(
     grid: Path | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int,
     workers: int | None,
@@ -85,7 +86,7 @@ def sweep(
                 jobs,
                 runs_dir=runs_dir,
                 data_dir=data_dir,
-                compute=Compute(device, conv, threads),
+                compute=Compute(device, conv, threads, engine),
                 workers=workers,
                 scheduler=scheduler,
                 follow=screen.follow,

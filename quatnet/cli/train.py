@@ -42,6 +42,7 @@ def train(
     arch: str | None,
     ticket: Path | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int | None,
     data_dir: Path,
@@ -58,7 +59,7 @@ def train(
     Example: quatnet train --arch lenet --quaternion
     """
     output = Output(as_json=as_json, quiet=quiet)
-    compute = Compute(device, conv, threads)
+    compute = Compute(device, conv, threads, engine)
     given = options.given(training)
     if ticket is not None:
         if arch is not None or given:

@@ -18,10 +18,8 @@ from quatnet.nn.layers import Backward, BatchNorm, Sequential, WeightLayer
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.parameters import Parameters
 from quatnet.quaternion import SIGN, shuffled_signs
+from quatnet.settings import DTYPES, SIGNS
 from quatnet.streams import Stream, generator
-
-DTYPES = ("float32", "float64")
-SIGNS = ("hamilton", "shuffled")
 
 
 class Network:
