@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quatnet.api import build
 from quatnet.backend import to_device, to_host
-from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.networks import Network, build
-from quatnet.nn.optimizers import Adam
+from quatnet.fast import accelerate_optimizer
+from quatnet.nn.networks import Network
+from quatnet.nn.optimizers import Adam, Optimizer
 
 NETWORKS = {"lenet-12": (8, 8, 1), "conv-2": (8, 8, 3), "resnet-20": (8, 8, 3)}
 """What is checked, with small images; resnet-20 at a quarter of its width."""
@@ -69,7 +70,7 @@ def timings(device: str) -> Iterator[Timing]:
         for quaternion in (False, True):
             network = build(arch, quaternion=quaternion, input_shape=shape, classes=10, device=device)
             x, labels = _batch(network, 60)
-            optimizer = Adam(network.parameters)
+            optimizer = accelerate_optimizer(Adam(network.parameters), network)
             _train(network, optimizer, x, labels, 2)
             started = time.perf_counter()
             _train(network, optimizer, x, labels, TIMED_STEPS)
@@ -84,14 +85,14 @@ def gradient_error(network: Network) -> float:
     v = np.random.default_rng(1).normal(size=network.parameters.size)
     v /= np.linalg.norm(v)
     logits, backward = network.forward(x)
-    backward(softmax_cross_entropy(logits, labels)[1], inputs=False)
+    backward(network.loss(logits, labels)[1], inputs=False)
     found = float(np.vdot(to_host(network.parameters.gradient), v))
     losses = []
     for sign in (1, -1):
         moved = value.copy()
         moved[: v.size] += sign * STEP * v
         network.set_flat(moved)
-        losses.append(float(softmax_cross_entropy(network.forward(x)[0], labels)[0]))
+        losses.append(float(network.loss(network.forward(x)[0], labels)[0]))
     expected = (losses[0] - losses[1]) / (2 * STEP)
     return abs(found - expected) / abs(expected)
 
@@ -100,7 +101,7 @@ def parity_error(network: Network, reference: Network) -> float:
     """Return the largest difference of two networks after the same three steps, relative to the largest value."""
     for each in (network, reference):
         x, labels = _batch(each, 4)
-        _train(each, Adam(each.parameters, epsilon=1e-4), x, labels, 3)
+        _train(each, accelerate_optimizer(Adam(each.parameters, epsilon=1e-4), each), x, labels, 3)
     expected = reference.flat()
     return float(np.abs(network.flat() - expected).max() / np.abs(expected).max())
 
@@ -124,9 +125,9 @@ def _batch(network: Network, n: int) -> tuple[object, object]:
     return to_device(images, xp), to_device(random.integers(0, network.classes, n), xp)
 
 
-def _train(network: Network, optimizer: Adam, x: object, labels: object, steps: int) -> None:
+def _train(network: Network, optimizer: Optimizer, x: object, labels: object, steps: int) -> None:
     for _ in range(steps):
         logits, backward = network.forward(x)
-        backward(softmax_cross_entropy(logits, labels)[1], inputs=False)
+        backward(network.loss(logits, labels)[1], inputs=False)
         optimizer.step(1e-3)
     to_host(network.parameters.value)  # waits for a GPU
