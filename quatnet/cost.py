@@ -57,7 +57,7 @@ def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset,
     cut = TrainingData.cut(whole.dataset, few).dataset
     steps, timed = (math.ceil(n / train.batch_size) for n in (images, len(cut.y_train)))
     network = network_for(train, DataDescription.of(TrainingData(cut)), compute)
-    optimizer = make_optimizer(network, train)
+    optimizer = compute.optimizer(make_optimizer(network, train), network)
     step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
     image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
     tests = 1.0 if train.patience else math.ceil(train.epochs / train.test_every) / train.epochs

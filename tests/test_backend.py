@@ -7,10 +7,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import threadpoolctl
 
 from quatnet import backend
-from quatnet.backend import array_module, blas_threads, gpu_problem, select, to_device, to_host
+from quatnet.backend import array_module, gpu_problem, select, to_device, to_host
 from quatnet.errors import UsageError
 
 
@@ -147,24 +146,6 @@ def test_on_the_cpu_arrays_cross_the_border_without_a_copy():
     x = np.arange(3.0)
     assert to_host(x) is x
     assert to_device(x, np) is x
-
-
-def blas_pools():
-    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
-
-
-def test_blas_threads_are_limited_inside_the_block_and_restored_after_it():
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        with blas_threads(1):
-            assert blas_pools() == {1}
-        assert blas_pools() == {2}
-
-
-def test_blas_threads_are_restored_after_an_error():
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        with pytest.raises(RuntimeError, match="stop"), blas_threads(1):
-            raise RuntimeError("stop")
-        assert blas_pools() == {2}
 
 
 def test_no_other_file_imports_cupy():

@@ -4,7 +4,7 @@ import pytest
 
 from quatnet import cost
 from quatnet.data import load
-from quatnet.experiment import Compute
+from quatnet.fast import Compute
 from quatnet.settings import PruneSettings, TrainSettings
 from tests import small
 

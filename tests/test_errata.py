@@ -228,12 +228,12 @@ def test_a_rule_that_compares_a_round_with_itself_stops_after_one_round_below_30
 
 def test_the_four_pixels_of_a_quaternion_lie_196_apart_seven_rows_below_each_other():
     network = build("lenet", quaternion=True, input_shape=MNIST, classes=10, dtype="float64")
-    weight = network.layers["fc1"].weight
+    weight = network.layers.layers["fc1"].weight
     weight.value[...] = 0
     chosen = 75
     weight.value[:, chosen] = 1
     image = np.arange(784.0).reshape(1, *MNIST)
-    _, backward = network.layers["fc1"].forward(network.layers["flatten"].predict(image))
+    _, backward = network.layers.layers["fc1"].forward(network.layers.layers["flatten"].predict(image))
     one_output = np.zeros((1, 300))
     one_output[0, 0] = 1
     read = np.flatnonzero(backward(one_output))

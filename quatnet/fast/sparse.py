@@ -38,10 +38,14 @@ def few(mask: np.ndarray) -> np.ndarray | None:
 
 
 class Pruned:
-    """A product that is that of `dense` until few weights are left, and equal to it but for rounding from then on."""
+    """A product that is that of `dense` until few weights are left, and equal to it but for rounding from then on.
 
-    def __init__(self, dense: Direct | Stacked) -> None:
+    The gradients of `weights_at_a_time` weights are taken together.
+    """
+
+    def __init__(self, dense: Direct | Stacked, weights_at_a_time: int = WEIGHTS_AT_A_TIME) -> None:
         self._dense = dense
+        self._weights_at_a_time = weights_at_a_time
         self._mask: np.ndarray | None = None
         self._csr: Csr | None = None
 
@@ -70,7 +74,7 @@ class Pruned:
         def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
             dyt = _transposed(dy)
             if csr.kept.size < SAMPLED_BELOW * weight.size:
-                csr.set_gradient(xt, dyt, weight)
+                csr.set_gradient(xt, dyt, weight, self._weights_at_a_time)
             else:
                 self._dense.set_gradient(x, dy, weight)
             return _transposed(csr.multiply_back(dyt, weight)) if inputs else None
@@ -106,11 +110,11 @@ class Csr:
         self._w.data = weight.value.ravel()[self._by_row]
         return self._w @ dyt  # type: ignore[no-any-return]
 
-    def set_gradient(self, xt: np.ndarray, dyt: np.ndarray, weight: Parameter) -> None:
-        """Write dw_ij = <x'_i, dy'_j> for the weights left."""
+    def set_gradient(self, xt: np.ndarray, dyt: np.ndarray, weight: Parameter, at_a_time: int) -> None:
+        """Write dw_ij = <x'_i, dy'_j> for the weights left, so many at a time."""
         dw = np.empty(self.kept.size, xt.dtype)
-        for start in range(0, dw.size, WEIGHTS_AT_A_TIME):
-            some = slice(start, start + WEIGHTS_AT_A_TIME)
+        for start in range(0, dw.size, at_a_time):
+            some = slice(start, start + at_a_time)
             np.einsum("kn,kn->k", xt[self._rows[some]], dyt[self._columns[some]], out=dw[some])
         weight.gradient.reshape(-1)[self._by_row] = dw
 

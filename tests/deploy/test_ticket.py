@@ -21,8 +21,7 @@ from quatnet.deploy.model import Description, Model
 from quatnet.deploy.ticket import decode, encode, entropy_bound, quantised, read_ticket, size, write_ticket
 from quatnet.deploy.values import VALUES, varint
 from quatnet.errors import RunError, UsageError
-from quatnet.nn.architectures import ARCHITECTURES
-from quatnet.nn.architectures import NORMALISATIONS
+from quatnet.nn.architectures import ARCHITECTURES, NORMALISATIONS
 from quatnet.nn.networks import build, count_parameters
 from tests import small
 from tests.deploy import made

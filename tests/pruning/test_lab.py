@@ -5,16 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
-from quatnet import training
-from quatnet.backend import blas_threads
 from quatnet.experiment import start
-from quatnet.pruning import lab as lab_module
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Phase, train_epoch
+from quatnet.training import Phase
 from tests import small
 
 # Of a lenet-12 on 4 x 4 gray images in 3 classes: 16 x 12 and 12 x 3 weights, 12 and 3 biases; a quarter of the first.
@@ -151,21 +147,6 @@ def test_an_epochs_checkpoint_is_written_when_a_listener_hears_of_it(make_lab):
     lab.listener = Listener(epoch=lambda *epoch: heard.append(lab.run.load_checkpoint().progress.epochs))
     train_dense(lab)
     assert heard == [1, 2]
-
-
-def test_every_epoch_has_the_blas_threads_of_the_network_those_repeated_for_a_rewind_too(make_lab, monkeypatch):
-    threads = []
-
-    def recording(*arguments):
-        threads.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
-        return train_epoch(*arguments)
-
-    for module in (lab_module, training):
-        monkeypatch.setattr(module, "train_epoch", recording)
-    pruning = small.prune_settings(rewind_epoch=1)
-    with blas_threads(2):
-        prune(make_lab(pruning=pruning, epochs=3), pruning)
-    assert threads == [{1}] * (3 + 1 + 2 + 2)
 
 
 def test_a_round_that_is_not_there_is_not_resumed(make_lab):

@@ -11,7 +11,7 @@ from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import products, steps_of
 from quatnet.errors import UsageError
 from quatnet.experiment import start
-from quatnet.nn.layers import BatchNorm, Sequential, WeightLayer
+from quatnet.nn.layers import BatchNorm, WeightLayer
 from quatnet.nn.networks import build
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import NONE, UNITS
@@ -62,7 +62,7 @@ def channels_left(net):
 
 def behind(net, weight):
     """The bias that makes the outputs of a layer with weights, or the shift of the normalisation after it."""
-    leaves = list(Sequential(net.layers).leaves())
+    leaves = list(net.layers.leaves())
     place = next(k for k, layer in enumerate(leaves) if getattr(layer, "weight", None) is weight)
     after = leaves[place + 1]
     return after.shift if isinstance(after, BatchNorm) else leaves[place].bias
@@ -122,7 +122,7 @@ def test_the_output_layer_and_what_meets_in_a_sum_have_no_channels_to_prune(name
 def test_a_quaternion_is_its_four_components_and_a_weight_of_the_real_layer_is_alone(name):
     net = network(name)
     units = UNITS["quaternion"](net)
-    layers = [layer for layer in Sequential(net.layers).leaves() if isinstance(layer, WeightLayer)]
+    layers = [layer for layer in net.layers.leaves() if isinstance(layer, WeightLayer)]
     weights = [key for key, p in net.parameters.items() if p.prunable]
     for key, layer in zip(weights, layers, strict=True):
         part = net.parameters.slice(key)
