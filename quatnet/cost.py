@@ -11,10 +11,9 @@ from quatnet.data import Dataset
 from quatnet.experiment import Compute, network_for
 from quatnet.runs import DataDescription
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.streams import Phase, Position
 from quatnet.training import (
     EVALUATION_BATCH,
-    Phase,
-    Position,
     TrainingData,
     evaluate,
     make_optimizer,

@@ -16,7 +16,7 @@ import numpy as np
 from quatnet.errors import RunError
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 
 COMPONENTS = ("r", "i", "j", "k")
 
