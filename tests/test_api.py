@@ -88,7 +88,7 @@ MEMBERS = [
     pruning.lottery.imp,
     pruning.lottery.paper,
     pruning.lottery.reinit,
-    pruning.masks.sparse_weight,
+    pruning.masks.weights_left,
     quatnet.quaternion.conjugate,
     quatnet.quaternion.expand,
     quatnet.quaternion.fold,

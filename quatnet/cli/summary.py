@@ -8,19 +8,24 @@ from quatnet.cli.console import Output
 from quatnet.nn.architectures import architecture
 from quatnet.nn.models import count_parameters
 from quatnet.pruning.lab import Lab
+from quatnet.pruning.masks import weights_left
 from quatnet.runs import RoundResult, Run
 
 
 def parameters(run: Run) -> int:
     """Return the number of parameters of the run's network, dense."""
-    train, classes = run.train_settings, len(run.data.class_names)
-    return sum(count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm))
+    return sum(_counts(run))
 
 
 def dense_percent(run: Run) -> float:
     """Return the weights left of the unpruned network, in percent of the real one of full width."""
-    real = count_parameters(run.train_settings.arch, False, run.data.input_shape, len(run.data.class_names))
-    return 100 * parameters(run) / sum(real)
+    train, data = run.train_settings, run.data
+    return weights_left(*_counts(run), count_parameters(train.arch, False, data.input_shape, len(data.class_names)))
+
+
+def _counts(run: Run) -> tuple[int, int]:
+    train, classes = run.train_settings, len(run.data.class_names)
+    return count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm)
 
 
 def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:

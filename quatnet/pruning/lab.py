@@ -17,7 +17,7 @@ from quatnet.backend import to_host
 from quatnet.errors import RunError
 from quatnet.nn.models import Network, count_parameters
 from quatnet.pruning.criteria import CRITERIA
-from quatnet.pruning.masks import Masks
+from quatnet.pruning.masks import Masks, weights_left
 from quatnet.pruning.units import UNITS
 from quatnet.runs import RoundResult, Run
 from quatnet.settings import PruneSettings, TrainSettings
@@ -48,9 +48,7 @@ class Lab:
         self.settings = run.train_settings
         self.listener = listener or Listener()
         self.optimizer = make_optimizer(network, self.settings)
-        self._real_size = sum(
-            count_parameters(self.settings.arch, False, data.dataset.input_shape, data.dataset.classes)
-        )
+        self._real = count_parameters(self.settings.arch, False, data.dataset.input_shape, data.dataset.classes)
         self._progress = Progress()
         self._rewind_points: dict[int, dict[str, np.ndarray]] = {0: run.initial()}
         with _fitting(run.path / "initial.npz"):
@@ -134,10 +132,9 @@ class Lab:
         return len(accuracies) == 2 and max(accuracies) < prune.stop_below
 
     def weights_left(self) -> float:
-        """Return the paper's abscissa: weights left and all biases, in percent of the real network's parameters."""
+        """Return the paper's abscissa, as of now."""
         parameters = self.network.parameters
-        biases = parameters.size - int(parameters.prunable.sum())
-        return 100 * (parameters.count_kept() + biases) / self._real_size
+        return weights_left(parameters.count_kept(), parameters.size - int(parameters.prunable.sum()), self._real)
 
     def _save(self, position: Position, progress: Progress) -> None:
         parameters = self.network.parameters
