@@ -9,8 +9,8 @@ from quatnet.deploy.compile import compile_run as compile
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.experiment import Compute, reopen, start, trained_network
 from quatnet.nn.models import Network, build
-from quatnet.pruning.lottery import prune, train_dense
 from quatnet.pruning.masks import Masks
+from quatnet.pruning.protocols import prune, train_dense
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.version import VERSION

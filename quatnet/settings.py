@@ -15,13 +15,14 @@ from quatnet.nn.architectures import architecture
 from quatnet.nn.assembly import NORMALISATIONS
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.nn.models import DTYPES, SIGNS
+from quatnet.pruning import protocols
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import UNITS
 
 OPTIMIZERS = ("adam", "sgd")
 OTHER_RATES = {"sgd": 0.01, "adam": 0.001}
 SCHEDULES = ("constant", "step")
-PROTOCOLS = ("imp", "paper", "finetune", "reinit")
+PROTOCOLS = tuple(protocols.PROTOCOLS)
 
 
 FILE_TYPES: dict[str, tuple[type, ...]] = {
@@ -140,7 +141,7 @@ class PruneSettings:
     amount : part of the weights left that goes in each round.
     criterion : global, layerwise (both by magnitude) or random.
     unit : what goes as one: weight, quaternion or channel (`quatnet.pruning.units`).
-    protocol : imp, paper, finetune or reinit (docs/protocol.md; `quatnet.pruning.lottery`).
+    protocol : imp, paper, finetune or reinit (docs/protocol.md; `quatnet.pruning.protocols`).
     rewind_epoch : imp only: rewind to the weights after this epoch of round 0 instead of the initial ones.
     fresh_optimizer : paper only: reset Adam before each re-training.
     retrain_rounds : paper and reinit only: re-train the masks of these rounds alone; empty for all rounds.
@@ -210,7 +211,7 @@ class PruneSettings:
     @property
     def two_phases(self) -> bool:
         """Whether all masks are searched before any is re-trained."""
-        return self.protocol in ("paper", "reinit")
+        return protocols.PROTOCOLS[self.protocol].searches_first
 
     def retrained(self, searched: int) -> list[int]:
         """Return the rounds to re-train after a search that ended with round `searched`."""

@@ -14,9 +14,10 @@ import pytest
 
 import quatnet
 from quatnet import runs
+from quatnet.data.fingerprint import DataDescription
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.pruning.masks import Masks
-from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, list_runs, run_name
+from quatnet.runs import RoundResult, Run, check_same_settings, list_runs, run_name
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
 from quatnet.training import EpochResult, Progress, TrainingData
@@ -258,7 +259,8 @@ def describe(tmp_path):
         change(arrays)
         np.savez(tmp_path / "small.npz", **arrays)
         settings = small.train_settings(tmp_path / "small.npz", **given)
-        return DataDescription.of(TrainingData.cut(quatnet.data.load(settings.dataset), settings))
+        data = TrainingData.cut(quatnet.data.load(settings.dataset), settings)
+        return DataDescription.of(data.dataset, data.x_validation, data.y_validation)
 
     return make
 

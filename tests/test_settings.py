@@ -6,8 +6,7 @@ from dataclasses import FrozenInstanceError, asdict
 import pytest
 
 from quatnet.errors import UsageError
-from quatnet.pruning import lottery
-from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings, check_types
+from quatnet.settings import PruneSettings, TrainSettings, check_types
 
 TABLE_1 = {
     "lenet-300-100": (40, 1.2e-3, "mnist-mini"),
@@ -263,10 +262,6 @@ def test_what_makes_a_protocol_smaller_is_said_in_words():
     reduced = PruneSettings(protocol="reinit", rounds=9, retrain_rounds=(5, 7, 8), search_epochs=10)
     assert reduced.reductions() == ["only rounds 5, 7, 8 re-trained", "searches of 10 epochs"]
     assert not PruneSettings(protocol="reinit").reductions()
-
-
-def test_every_protocol_that_can_be_chosen_exists():
-    assert tuple(lottery.PROTOCOLS) == PROTOCOLS
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from quatnet.cli.console import Output
+from quatnet.experiment import Experiment
 from quatnet.nn.architectures import architecture
 from quatnet.nn.models import count_parameters
-from quatnet.pruning.lab import Lab
 from quatnet.pruning.masks import weights_left
 from quatnet.runs import RoundResult, Run
 
@@ -28,10 +28,10 @@ def _counts(run: Run) -> tuple[int, int]:
     return count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm)
 
 
-def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:
+def introduce(output: Output, experiment: Experiment, *, default_data: bool) -> None:
     """Say what is trained on what, and how to get the paper's data when the built-in set was taken by default."""
-    run, settings = lab.run, lab.settings
-    data = lab.data.dataset
+    run, settings = experiment.run, experiment.settings
+    data = experiment.data.dataset
     images = f"{run.data.train_images:,} + {run.data.test_images:,} images"
     line = f"{settings.arch}, {settings.algebra}, on {data.name}: {images}"
     paper = architecture(settings.arch).paper_dataset

@@ -8,13 +8,12 @@ import pytest
 from quatnet import training
 from quatnet.backend import array_module, gpu_problem, select, to_device, to_host
 from quatnet.data import augment
-from quatnet.experiment import Compute, start
+from quatnet.experiment import Compute, Listener, start
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.models import build
 from quatnet.nn.optimizers import SGD, Adam
-from quatnet.pruning import lottery
+from quatnet.pruning import protocols
 from quatnet.pruning.criteria import CRITERIA
-from quatnet.pruning.lab import Listener
 from quatnet.pruning.masks import Masks
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
 from quatnet.streams import Phase, Position
@@ -344,9 +343,9 @@ def test_a_run_that_stops_on_one_device_goes_on_on_the_other(cupy, tmp_path, fir
             raise Stopped
 
     def experiment(folder, device, listener=None):
-        lab = start(tmp_path / folder, settings, prune, compute=Compute(device=device), listener=listener)
-        lottery.prune(lab, prune)
-        return lab.run
+        begun = start(tmp_path / folder, settings, prune, compute=Compute(device=device), listener=listener)
+        protocols.prune(begun, prune)
+        return begun.run
 
     expected = experiment("through", "cpu")
     with pytest.raises(Stopped):
