@@ -162,16 +162,8 @@ class Experiment:
         settings = self.settings
         if phase is Phase.SEARCH and prune is not None:
             settings = replace(settings, epochs=prune.epochs_of_search(settings))
-        epoch = train(
-            self.network,
-            self.optimizer,
-            self.data,
-            settings,
-            position,
-            self._progress,
-            lambda progress: self._save(position, progress),
-            self.listener.step,
-        )
+        before, save = self._progress, lambda progress: self._save(position, progress)
+        epoch = train(self.network, self.optimizer, self.data, settings, position, before, save, self.listener.step)
         masks = Masks.of(self.network.parameters)
         test_loss, accuracy = epoch.tested()
         result = RoundResult(round, self.weights_left(), masks.count(), accuracy, epoch.epoch, epoch.loss, test_loss)

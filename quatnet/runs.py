@@ -20,7 +20,7 @@ import os
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -43,6 +43,7 @@ from quatnet.settings import PruneSettings, TrainSettings, check_types
 from quatnet.streams import Phase, Position
 from quatnet.training import EpochResult, Progress
 
+Arrays: TypeAlias = dict[str, np.ndarray]
 SCHEMA = 1
 CSV_COLUMNS = (
     "arch", "dataset", "algebra", "protocol", "init", "seed", "round", "weights_left", "kept_weights", "accuracy",
@@ -68,7 +69,7 @@ class Checkpoint:
 
     position: Position
     progress: Progress
-    arrays: dict[str, np.ndarray]
+    arrays: Arrays
     steps: int
 
 
@@ -96,12 +97,7 @@ class Run:
 
     @classmethod
     def create(
-        cls,
-        path: Path,
-        train: TrainSettings,
-        data: DataDescription,
-        initial: dict[str, np.ndarray],
-        environment: dict[str, Any],
+        cls, path: Path, train: TrainSettings, data: DataDescription, initial: Arrays, environment: dict[str, Any]
     ) -> Run:
         """Make a new run folder; config.json is written last and makes it a run.
 
@@ -150,7 +146,7 @@ class Run:
                 f" {data.train_images:,} + {data.test_images:,} now)"
             )
 
-    def initial(self) -> dict[str, np.ndarray]:
+    def initial(self) -> Arrays:
         """Return the initial weights and biases by name."""
         return read_npz(self.path / "initial.npz")
 
@@ -164,7 +160,7 @@ class Run:
         """Say whether a round is whole."""
         return (self.folder(position) / "result.json").is_file()
 
-    def save_round(self, position: Position, weights: dict[str, np.ndarray], masks: Masks, result: RoundResult) -> None:
+    def save_round(self, position: Position, weights: Arrays, masks: Masks, result: RoundResult) -> None:
         """Write a finished round: weights, masks, then the result with their checksums."""
         folder = self.folder(position)
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,20 +175,20 @@ class Run:
         if not path.is_file() or path.read_bytes() != content:
             write_bytes(path, content)
 
-    def load_round(self, position: Position) -> tuple[dict[str, np.ndarray], Masks]:
+    def load_round(self, position: Position) -> tuple[Arrays, Masks]:
         """Return the weights and masks of a finished round; a RunError if a file is not the one that was written."""
         folder = self.folder(position)
         verify(folder / "result.json", ("weights.npz", "mask.npz"))
         return read_npz(folder / "weights.npz"), Masks.load(folder / "mask.npz")
 
-    def save_rewind_point(self, epoch: int, weights: dict[str, np.ndarray]) -> None:
+    def save_rewind_point(self, epoch: int, weights: Arrays) -> None:
         """Write the weights after an epoch of round 0, then their checksum."""
         result = self._rewind_point(epoch)
         result.parent.mkdir(parents=True, exist_ok=True)
         write_npz(result.parent / "weights.npz", weights)
         seal(result, {"epoch": epoch}, ("weights.npz",))
 
-    def load_rewind_point(self, epoch: int) -> dict[str, np.ndarray] | None:
+    def load_rewind_point(self, epoch: int) -> Arrays | None:
         """Return the weights after an epoch of round 0, or None if they were not written; errors as `load_round`."""
         result = self._rewind_point(epoch)
         if not result.is_file():
@@ -219,9 +215,7 @@ class Run:
 
     # the running training
 
-    def save_checkpoint(
-        self, position: Position, progress: Progress, arrays: dict[str, np.ndarray], steps: int
-    ) -> None:
+    def save_checkpoint(self, position: Position, progress: Progress, arrays: Arrays, steps: int) -> None:
         """Append the last epoch to metrics.jsonl, then replace the checkpoint.
 
         `arrays` are the flat arrays of network and optimizer. The checkpoint says how long metrics.jsonl is, so that a
