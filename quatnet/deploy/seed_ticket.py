@@ -1,9 +1,9 @@
 """The seed ticket: seed, settings and masks, from which a round is trained again bit for bit (docs/ticket.md).
 
-That takes a training which starts from values that can be drawn again, with a fresh optimizer
-(`quatnet.pruning.protocols.stands_alone`). The bits are the same with the same versions
-of quatnet, NumPy and BLAS, on the same kind of processor or GPU, with as many threads, and with the same algorithm of
-the convolutions (environment.json of the run has them).
+That takes a round that stands alone (`quatnet.pruning.protocols`): its training starts from values that can be drawn
+again, with a fresh optimizer. The bits are the same with the same versions of quatnet, NumPy and BLAS, on the same kind
+of processor or GPU, with as many threads, and with the same algorithm of the convolutions (environment.json of the run
+has them).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from quatnet.experiment import (
     finished_round,
     load_data,
     network_for,
-)  # fmt: skip
+)
 from quatnet.files import write_bytes
 from quatnet.pruning import protocols
 from quatnet.pruning.masks import Masks
