@@ -5,14 +5,13 @@ A reference implementation of "Neural Networks at a Fraction with Pruned Quatern
 """
 
 from quatnet import data, deploy, nn, pruning, quaternion, runs, training
-from quatnet.api import build
+from quatnet.api import build, reopen, start, trained_network
 from quatnet.deploy.compile import compile_run as compile
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
-from quatnet.experiment import reopen, start, trained_network
 from quatnet.fast import Compute
 from quatnet.nn.networks import Network
-from quatnet.pruning.lottery import prune, train_dense
 from quatnet.pruning.masks import Masks
+from quatnet.pruning.protocols import prune, train_dense
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.version import VERSION

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import sparse
 
 from quatnet.errors import UsageError
 
@@ -40,16 +39,6 @@ def to_host(x: Array) -> np.ndarray:
 def to_device(x: np.ndarray, xp: ModuleType) -> Array:
     """Copy a host array to the device of `xp`; for NumPy it is returned as it is."""
     return x if xp is np else xp.asarray(x)
-
-
-def sparse_to_device(matrix: sparse.csr_array, xp: ModuleType) -> Array:
-    """Copy a CSR matrix to the device of `xp` (a cupyx.scipy.sparse.csr_matrix); for NumPy it is returned as it is."""
-    if xp is np:
-        return matrix
-    from cupyx.scipy.sparse import csr_matrix
-
-    parts = (xp.asarray(part) for part in (matrix.data, matrix.indices, matrix.indptr))
-    return csr_matrix(tuple(parts), shape=matrix.shape)
 
 
 @functools.cache

@@ -256,7 +256,9 @@ class PruneSettings:
     @property
     def two_phases(self) -> bool:
         """Whether all masks are searched before any is re-trained."""
-        return self.protocol in ("paper", "reinit")
+        from quatnet.pruning.protocols import PROTOCOLS  # not above: it is asked for where settings are enough
+
+        return PROTOCOLS[self.protocol].searches_first
 
     def retrained(self, searched: int) -> list[int]:
         """Return the rounds to re-train after a search that ended with round `searched`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import quatnet
-from quatnet import data, deploy, nn, pruning, settings, sweep
+from quatnet import data, deploy, experiment, nn, pruning, settings, sweep
 from quatnet.nn import layers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
@@ -43,7 +43,7 @@ EXPORTS = {
     ],
     nn: ["architectures", "assembly", "initializers", "layers", "losses", "models", "optimizers", "parameters"],
     data: ["Dataset", "augment", "default_data_dir", "entries", "fetch", "load", "normalize"],
-    pruning: ["criteria", "lab", "lottery", "masks", "units"],
+    pruning: ["criteria", "masks", "protocols", "units"],
     deploy: ["budget", "c", "compile", "model", "onnx", "seed_ticket", "shrink", "steps", "ticket"],
     sweep: ["Job", "Standing", "jobs_of", "run_jobs", "standing"],
     layers: [
@@ -70,7 +70,6 @@ MEMBERS = [
     pruning.criteria.global_magnitude,
     pruning.criteria.layerwise_magnitude,
     pruning.criteria.random,
-    pruning.lab.Lab,
     deploy.budget.Goal,
     deploy.budget.prune_until,
     deploy.c.accuracy,
@@ -86,11 +85,15 @@ MEMBERS = [
     deploy.ticket.quantised,
     deploy.ticket.read_ticket,
     deploy.ticket.write_ticket,
-    pruning.lottery.finetune,
-    pruning.lottery.imp,
-    pruning.lottery.paper,
-    pruning.lottery.reinit,
-    pruning.masks.sparse_weight,
+    experiment.Experiment,
+    experiment.Reference,
+    pruning.masks.weights_left,
+    pruning.protocols.Pass,
+    pruning.protocols.Protocol,
+    pruning.protocols.epochs,
+    pruning.protocols.is_finished,
+    pruning.protocols.stands_alone,
+    pruning.protocols.stops,
     quatnet.quaternion.conjugate,
     quatnet.quaternion.expand,
     quatnet.quaternion.fold,

@@ -21,22 +21,6 @@ def settings(**given):
 
 
 @pytest.mark.parametrize(
-    ("prune", "epochs"),
-    [
-        (None, 3),
-        (PruneSettings(rounds=7), 3 * 8),
-        (PruneSettings(rounds=7, protocol="finetune"), 3 * 8),
-        (PruneSettings(rounds=7, protocol="paper"), 3 * 15),
-        (PruneSettings(rounds=7, protocol="reinit"), 3 * 15),
-        (PruneSettings(rounds=7, protocol="paper", retrain_rounds=(6, 7)), 3 * 10),
-        (PruneSettings(rounds=7, protocol="reinit", search_epochs=2), 3 * 8 + 2 * 7),
-    ],
-)
-def test_a_network_is_trained_once_and_then_in_every_round_of_every_phase(prune, epochs):
-    assert cost.epochs(settings(epochs=3), prune) == epochs
-
-
-@pytest.mark.parametrize(
     ("given", "steps"),
     [({}, 2), ({"batch_size": 20}, 4), ({"train_size": 60}, 1), ({"train_size": 61}, 2), ({"validation_size": 20}, 1)],
 )

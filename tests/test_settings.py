@@ -9,8 +9,8 @@ import pytest
 
 from quatnet import settings as module
 from quatnet.errors import UsageError
-from quatnet.nn import acceleration, architectures, assembly, initializers, models
-from quatnet.pruning import criteria, lottery, units
+from quatnet.nn import architectures, initializers
+from quatnet.pruning import criteria, units
 from quatnet.settings import ModelSettings, PruneSettings, TrainSettings, numbers, read_numbers
 
 TABLE_1 = {
@@ -60,13 +60,10 @@ PRUNING_WRONG_TYPES = [
 NAMES = [
     (module.ARCHITECTURES, [*architectures.ALIASES, *architectures.ARCHITECTURES]),
     (module.INITIALIZERS, initializers.INITIALIZERS),
-    (module.NORMALISATIONS, assembly.NORMALISATIONS),
-    (module.SIGNS, models.SIGNS),
-    (module.DTYPES, models.DTYPES),
+    (module.NORMALISATIONS, architectures.NORMALISATIONS),
     (module.CRITERIA, criteria.CRITERIA),
     (module.UNITS, units.UNITS),
-    (module.PROTOCOLS, lottery.PROTOCOLS),
-    (module.CONVOLUTIONS, acceleration.CONVOLUTIONS),
+    (module.PROTOCOLS, protocols.PROTOCOLS),
 ]
 CHOICES = {
     "init": ("paper", "matched", "he", "glorot"),

@@ -12,14 +12,14 @@ import pytest
 
 from quatnet import experiment
 from quatnet.errors import DataError, UsageError
-from quatnet.experiment import Compute
-from quatnet.pruning.lab import Listener
-from quatnet.runs import RoundResult, Run
+from quatnet.experiment import Listener
+from quatnet.fast import Compute
+from quatnet.runs import Run
 from quatnet.settings import PruneSettings
+from quatnet.streams import Phase, Position
 from quatnet.sweep import Job, jobs_of, local, run, standing
-from quatnet.sweep.jobs import Watch, is_finished
+from quatnet.sweep.jobs import Watch
 from quatnet.sweep.process import Outcome, Task
-from quatnet.training import Phase, Position
 from tests import small, sweeps
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes and locks are those of POSIX")
@@ -65,37 +65,6 @@ def test_a_run_is_finished_when_its_last_round_is_and_begun_before(runs_dir, dat
     assert states[0] == "new"
     assert set(states[1:-1]) == {"begun"}
     assert states[-1] == "finished"
-
-
-def results(*accuracies, first):
-    return [RoundResult(k, 50.0, 10, accuracy, 1, 0.5, 0.5) for k, accuracy in enumerate(accuracies, start=first)]
-
-
-@pytest.mark.parametrize(
-    ("searched", "reported", "finished"),
-    [
-        ((60, 40), (90, 90, 90), False),
-        ((40, 40), (90, 90), False),
-        ((40, 40), (90, 90, 90), True),
-        ((40, 60, 40, 40), (90, 90, 90), False),
-        ((60, 60, 60, 60, 60), (90, 40, 40), True),
-    ],
-)
-def test_where_the_search_for_masks_stopped_early_no_more_rounds_are_wanted(data, searched, reported, finished):
-    job = Job(small.train_settings(data), PruneSettings(rounds=5, protocol="paper", stop_below=50))
-    assert is_finished(job, results(*reported, first=0), results(*searched, first=1)) is finished
-
-
-@pytest.mark.parametrize(
-    ("searched", "retrained", "finished"),
-    [((90, 80, 70), (), False), ((90, 80, 70), (2,), False), ((90, 80, 70), (2, 3), True), ((20,), (), False),
-     ((20, 20), (2,), True), ((20, 20), (), False)],
-)  # fmt: skip
-def test_of_chosen_rounds_those_that_the_search_has_reached_finish_a_run(data, searched, retrained, finished):
-    prune = PruneSettings(rounds=3, protocol="paper", stop_below=50, retrain_rounds=(2, 3))
-    job = Job(small.train_settings(data), prune)
-    reported = results(90, first=0) + [result for k in retrained for result in results(80, first=k)]
-    assert is_finished(job, reported, results(*searched, first=1)) is finished
 
 
 def test_a_standing_says_in_which_round_and_epoch_a_run_is(runs_dir, data):
@@ -275,8 +244,8 @@ def test_two_sweeps_of_the_same_jobs_never_do_a_run_twice_at_once(runs_dir, data
 
 def test_a_run_in_use_by_another_command_fails_and_says_so(runs_dir, data):
     job = Job(small.train_settings(data), small.prune_settings())
-    lab = experiment.start(runs_dir, job.train, job.prune)
-    with lab.run.locked():
+    begun = experiment.start(runs_dir, job.train, job.prune)
+    with begun.run.locked():
         (done,) = sweeps.sweep([job], runs_dir=runs_dir)
     assert done.error.endswith("is in use by another process")
 

@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from quatnet.pruning.lab import Listener
+from quatnet.experiment import Listener
 from quatnet.runs import RoundResult, Run
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 from quatnet.training import Progress as TrainingProgress
 
 REFRESH_SECONDS = 0.1

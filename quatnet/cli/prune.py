@@ -15,11 +15,10 @@ from quatnet.cli.summary import dense_percent, introduce, summary
 from quatnet.deploy.budget import MOST_ROUNDS, Goal, Trial, prune_until
 from quatnet.deploy.values import VALUES
 from quatnet.errors import RunError, UsageError
-from quatnet.experiment import reopen, start
+from quatnet.experiment import Experiment, reopen, start
 from quatnet.fast import Compute
 from quatnet.nn.architectures import architecture
-from quatnet.pruning import lottery
-from quatnet.pruning.lab import Lab
+from quatnet.pruning import protocols
 from quatnet.report.figures import save_curves
 from quatnet.runs import RoundResult, Run, check_same_settings, list_runs
 from quatnet.settings import PruneSettings, TrainSettings
@@ -99,29 +98,34 @@ def prune(
     compute = Compute(device, conv, threads, engine)
     if run is not None:
         prune_settings = _settings_for(run, training, pruning)
-        lab = reopen(Run(run), data_dir=data_dir, compute=compute)
+        experiment = reopen(Run(run), data_dir=data_dir, engine=compute)
         output.say(f"pruning the run {run}")
     else:
         default = {"arch": "lenet", "quaternion": arch is None}
         train = TrainSettings.for_architecture(**{**default, **training})
         prune_settings = PruneSettings(**pruning)
-        lab = start(runs_dir, train, prune_settings, data_dir=data_dir, compute=compute)
-    introduce(output, lab, default_data=run is None and "dataset" not in training)
+        experiment = start(runs_dir, train, prune_settings, data_dir=data_dir, engine=compute)
+    introduce(output, experiment, default_data=run is None and "dataset" not in training)
     for words in prune_settings.reductions():
         output.say(f"protocol {prune_settings.protocol}, {words}")
-    with Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower:
-        lab.listener = follower.listener
+    with Follower(output, experiment.run, dense_percent(experiment.run), prune_settings.rounds) as follower:
+        experiment.listener = follower.listener
         if goal is None:
-            last = lottery.prune(lab, prune_settings)
+            last = protocols.prune(experiment, prune_settings)
         else:
-            trials, met = prune_until(lab, prune_settings, goal)
-    results = lab.run.results()
-    _show(output, lab, results)
-    reached = {} if goal is None else {"goal": _show_goal(output, lab, goal, trials, met)}
+            trials, met = prune_until(experiment, prune_settings, goal)
+    results = experiment.run.results()
+    _show(output, experiment, results)
+    reached = {} if goal is None else {"goal": _show_goal(output, experiment.run, goal, trials, met)}
     if goal is None and last < prune_settings.rounds:
         output.say(f"stopped before round {last + 1}: two rounds below {prune_settings.stop_below:g} % (--stop-below)")
     output.finish(
-        {**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results), **reached}
+        {
+            **summary(experiment.run, results[-1]),
+            "protocol": prune_settings.protocol,
+            "rounds": _rounds(results),
+            **reached,
+        }
     )
 
 
@@ -153,8 +157,8 @@ def _settings_for(path: Path, training: dict[str, Any], pruning: dict[str, Any])
     return settings
 
 
-def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
-    dense = dense_percent(lab.run)
+def _show(output: Output, experiment: Experiment, results: list[RoundResult]) -> None:
+    dense = dense_percent(experiment.run)
     output.say()
     output.table(
         ["round", "weights left", "pruned", "weights", "accuracy"],
@@ -170,9 +174,9 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
         ],
     )
     output.say()
-    picture = lab.run.path / "curve.png"
-    title = f"{lab.settings.arch} on {lab.data.dataset.name}, seed {lab.settings.seed}"
-    if save_curves(picture, {lab.settings.algebra: [results]}, title):
+    picture = experiment.run.path / "curve.png"
+    title = f"{experiment.settings.arch} on {experiment.data.dataset.name}, seed {experiment.settings.seed}"
+    if save_curves(picture, {experiment.settings.algebra: [results]}, title):
         output.say(f"picture: {picture}")
     else:
         output.say("no picture: matplotlib is not installed (extra `plot`)")
@@ -180,7 +184,7 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
     output.say(f"last round {last.round}: accuracy {last.accuracy:.2f} %, {weights_left(last.weights_left, dense)}")
 
 
-def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: Trial | None) -> dict[str, Any]:
+def _show_goal(output: Output, run: Run, goal: Goal, trials: list[Trial], met: Trial | None) -> dict[str, Any]:
     """Say which round meets the goal and what it cost, and return that as a JSON object; a RunError if none does."""
     wanted = [f"a ticket of at most {goal.budget:,} bytes"] if goal.budget is not None else []
     wanted += [f"at least {goal.accuracy:g} % accuracy"] if goal.accuracy is not None else []
@@ -188,7 +192,7 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
         smallest = min(trials, key=lambda trial: trial.bytes)
         best = max(trials, key=lambda trial: trial.result.accuracy)
         raise RunError(
-            f"{lab.run.path}: none of the rounds 0 to {trials[-1].result.round} has {' and '.join(wanted)};"
+            f"{run.path}: none of the rounds 0 to {trials[-1].result.round} has {' and '.join(wanted)};"
             f" the smallest has {smallest.bytes:,} bytes and {smallest.result.accuracy:.2f} %,"
             f" the best {best.bytes:,} bytes and {best.result.accuracy:.2f} %"
         )
@@ -199,7 +203,7 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
         f" {result.accuracy - dense.result.accuracy:+.2f} points"
     )
     values = "" if goal.values == "float32" else f" --values {goal.values}"
-    output.say(f"to write it: quatnet export {lab.run.path} --round {result.round}{values}")
+    output.say(f"to write it: quatnet export {run.path} --round {result.round}{values}")
     return {
         "round": result.round,
         "ticket_bytes": met.bytes,

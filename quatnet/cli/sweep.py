@@ -17,10 +17,10 @@ from quatnet.errors import RunError, UsageError
 from quatnet.fast import Compute
 from quatnet.runs import RoundResult
 from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
+from quatnet.streams import Phase
 from quatnet.sweep import Standing, jobs_of, run_jobs, standing
 from quatnet.sweep.grid import CHOICES, LISTED, read
 from quatnet.sweep.run import check
-from quatnet.training import Phase
 
 STATES = ("finished", "begun", "new", "failed", "damaged")
 ON_TOP = ("begun", "failed", "damaged", "new", "finished")

@@ -16,7 +16,7 @@ from quatnet.errors import UsageError
 from quatnet.experiment import finished_round, start
 from quatnet.fast import Compute
 from quatnet.nn.architectures import ALIASES, ARCHITECTURES
-from quatnet.pruning.lottery import train_dense
+from quatnet.pruning.protocols import train_dense
 from quatnet.settings import TrainSettings
 
 DIFFERENT = (
@@ -73,18 +73,18 @@ def train(
             f"'--arch' or '--ticket' is needed; architectures are {architectures}", click.get_current_context()
         )
     settings = TrainSettings.for_architecture(arch, given.pop("quaternion", False), **given)
-    lab = start(runs_dir, settings, data_dir=data_dir, compute=compute)
-    introduce(output, lab, default_data="dataset" not in given)
-    with Follower(output, lab.run, dense_percent(lab.run)) as follower:
-        lab.listener = follower.listener
-        train_dense(lab)
-    result = lab.run.results()[0]
+    experiment = start(runs_dir, settings, data_dir=data_dir, engine=compute)
+    introduce(output, experiment, default_data="dataset" not in given)
+    with Follower(output, experiment.run, dense_percent(experiment.run)) as follower:
+        experiment.listener = follower.listener
+        train_dense(experiment)
+    result = experiment.run.results()[0]
     output.say(
         f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, "
-        f"{weights_left(result.weights_left, dense_percent(lab.run))}"
+        f"{weights_left(result.weights_left, dense_percent(experiment.run))}"
     )
-    output.say(f"saved in {lab.run.path}; to prune it: quatnet prune {lab.run.path}")
-    output.finish(summary(lab.run, result))
+    output.say(f"saved in {experiment.run.path}; to prune it: quatnet prune {experiment.run.path}")
+    output.finish(summary(experiment.run, result))
 
 
 def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: Path, compute: Compute) -> None:
@@ -93,11 +93,11 @@ def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: P
     output.say(
         f"{train.arch}, {train.algebra}, on {train.dataset}: round {ticket.round}, {ticket.masks.count():,} weights"
     )
-    lab = seed_ticket.start(ticket, runs_dir, data_dir=data_dir, compute=compute)
-    run = lab.run
+    experiment = seed_ticket.start(ticket, runs_dir, data_dir=data_dir, compute=compute)
+    run = experiment.run
     with Follower(output, run, dense_percent(run)) as follower:
-        lab.listener = follower.listener
-        seed_ticket.train(lab, ticket)
+        experiment.listener = follower.listener
+        seed_ticket.train(experiment, ticket)
     result = finished_round(run, ticket.round)
     same = ticket.matches(run)
     output.say(f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, saved in {run.path}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quatnet.experiment import finished_round, trained_network
-from quatnet.fast import accelerate
+from quatnet.fast import Compute, accelerate
 from quatnet.nn.networks import Network, build
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
@@ -79,7 +79,7 @@ class Model:
     @classmethod
     def of(cls, run: Run, round: int | None = None) -> Model:
         """Return the network of a finished round, by default the last; a UsageError if there is no such round."""
-        return cls(Description.of(run), trained_network(run, finished_round(run, round).round))
+        return cls(Description.of(run), trained_network(run, finished_round(run, round).round, Compute()))
 
     @property
     def masks(self) -> Masks:

@@ -46,8 +46,8 @@ def layers(
 
     `conv` is `auto`, `im2col`, or `winograd` wherever it applies: to 3x3 kernels with stride 1 and padding 1 on maps of
     even height and width, F(4x4, 3x3) where both are multiples of 4, else F(2x2, 3x3). `auto` takes it where it is
-    faster: from 16 input channels on. The threads share what lies before the flattening, and the products of dense layers from
-    `large_weight` entries on.
+    faster: from 16 input channels on. The threads share what lies before the flattening, and the products of dense
+    layers from `large_weight` entries on.
     """
     accelerated = _Builder(conv, threads, large_weight, Buffers()).sequential(network, input_shape)
     return accelerated if threads.count == 1 else _share(accelerated, threads)

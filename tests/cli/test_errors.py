@@ -148,7 +148,7 @@ def test_a_failed_command_prints_no_json(quatnet):
 
 
 def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
-    def interrupt(lab):
+    def interrupt(experiment):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("quatnet.cli.train.train_dense", interrupt)
@@ -161,7 +161,7 @@ def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
 
 def test_a_termination_signal_is_as_good_as_ctrl_c(quatnet, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("quatnet.cli.train.train_dense", lambda lab: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("quatnet.cli.train.train_dense", lambda experiment: os.kill(os.getpid(), signal.SIGTERM))
     assert "Interrupted" in quatnet.interrupted(*TRAIN)
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -13,15 +13,16 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from quatnet.data.fingerprint import DataDescription
 from quatnet.deploy import seed_ticket
 from quatnet.deploy.seed_ticket import ERRORS, SeedTicket, decode, read_seed_ticket, retrain, write_seed_ticket
 from quatnet.deploy.values import varint
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.pruning.lab import Listener
+from quatnet.experiment import Listener
 from quatnet.pruning.masks import Masks
-from quatnet.runs import DataDescription, run_name
+from quatnet.runs import run_name
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 from tests import small
 from tests.deploy.test_positions import mask_at, varint_at
 from tests.deploy.test_ticket import in_page, resealed

@@ -13,10 +13,11 @@ from quatnet.nn.networks import build
 from quatnet.nn.optimizers import Adam
 from quatnet.nn.parameters import Parameters
 from quatnet.pruning.criteria import CRITERIA
-from quatnet.pruning.lottery import prune
 from quatnet.pruning.masks import Masks
+from quatnet.pruning.protocols import prune
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
-from quatnet.training import Phase, Position, TrainingData, evaluate, make_optimizer, predict, train_epoch
+from quatnet.streams import Phase, Position
+from quatnet.training import TrainingData, evaluate, make_optimizer, predict, train_epoch
 from tests import small
 from tests.device.strict import installed, no_synchronisation
 from tests.nn.every import ARCHITECTURES, LAYERS, OPTIMIZERS, batches, network, random_layer, trained
@@ -274,9 +275,9 @@ def test_an_experiment_is_the_cpus(tmp_path):
     results = {}
     for device in DEVICES:
         settings = small.train_settings(data, dtype="float64", validation_size=12, patience=1)
-        lab = start(tmp_path / device, settings, small.prune_settings(), compute=Compute(device))
-        prune(lab, small.prune_settings())
-        results[device] = lab.run.results()
+        experiment = start(tmp_path / device, settings, small.prune_settings(), engine=Compute(device))
+        prune(experiment, small.prune_settings())
+        results[device] = experiment.run.results()
     assert len(results["gpu"]) == 3
     for found, expected in zip(results["gpu"], results["cpu"], strict=True):
         assert (found.kept_weights, found.accuracy, found.epoch) == (

@@ -11,6 +11,7 @@ from quatnet.deploy.c.plan import Plan
 from quatnet.deploy.c.text import string
 from quatnet.deploy.model import Description, Model
 from quatnet.nn.networks import count_parameters
+from quatnet.pruning.masks import weights_left
 from quatnet.version import VERSION
 
 WIDTH = 115
@@ -81,8 +82,8 @@ def _weights_left(model: Model) -> str:
     """Return how many there are, and the paper's percentage: with all biases, of the real network's parameters."""
     d, parameters = model.description, model.network.parameters
     kept, weights = model.masks.count(), int(parameters.prunable.sum())
-    real = sum(count_parameters(d.arch, False, d.input_shape, len(d.class_names)))
-    percent = 100 * (kept + parameters.size - weights) / real
+    real = count_parameters(d.arch, False, d.input_shape, len(d.class_names))
+    percent = weights_left(kept, parameters.size - weights, real)
     return f"{kept} of {weights}; with all biases {percent:.2f} % of the parameters of the real network"
 
 

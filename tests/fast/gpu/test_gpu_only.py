@@ -15,7 +15,8 @@ from quatnet.data import Dataset
 from quatnet.fast import accelerate_optimizer
 from quatnet.fast.gpu import kernels
 from quatnet.settings import TrainSettings
-from quatnet.training import Phase, Position, TrainingData, evaluate, make_optimizer, train_epoch
+from quatnet.streams import Phase, Position
+from quatnet.training import TrainingData, evaluate, make_optimizer, train_epoch
 
 EMULATED = b"CPU emulation"
 """The name of an emulated device."""
