@@ -198,7 +198,7 @@ def test_a_file_of_the_run_with_other_contents_is_named(quatnet, run, file, chan
 
 def test_initial_weights_of_another_network_are_an_error(quatnet, run):
     np.savez(run / "initial.npz", other=np.zeros(3))
-    assert "initial.npz does not fit the network" in quatnet.error(1, "prune", run, "--quiet")
+    assert "initial.npz does not fit the network" in quatnet.error(1, "prune", run, "--rounds", 3, "--quiet")
 
 
 def test_weights_of_another_architecture_are_an_error(quatnet, run):
