@@ -10,7 +10,7 @@ import pytest
 from quatnet import settings as module
 from quatnet.errors import UsageError
 from quatnet.nn import architectures, initializers
-from quatnet.pruning import criteria, units
+from quatnet.pruning import criteria, protocols, units
 from quatnet.settings import ModelSettings, PruneSettings, TrainSettings, numbers, read_numbers
 
 TABLE_1 = {

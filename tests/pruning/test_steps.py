@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from quatnet import experiment as experiment_module
-from quatnet import training
-from quatnet.backend import blas_threads
 from quatnet.errors import RunError
 from quatnet.experiment import DENSE, Listener, Reference, start
 from quatnet.files import write_npz
@@ -14,7 +11,6 @@ from quatnet.nn.networks import build
 from quatnet.pruning.protocols import prune, train_dense
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase
-from quatnet.training import train_epoch
 from tests import small
 
 # Of a lenet-12 on 4 x 4 gray images in 3 classes: 16 x 12 and 12 x 3 weights, 12 and 3 biases; a quarter of the first.
@@ -153,25 +149,6 @@ def test_an_epochs_checkpoint_is_written_when_a_listener_hears_of_it(make_experi
     experiment.listener = Listener(epoch=lambda *epoch: heard.append(experiment.run.load_checkpoint().progress.epochs))
     train_dense(experiment)
     assert heard == [1, 2]
-
-
-def test_every_epoch_has_the_blas_threads_of_the_network_those_trained_once_more_for_a_rewind_too(
-    make_experiment, monkeypatch
-):
-    threads = []
-
-    def recording(*arguments):
-        threads.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
-        return train_epoch(*arguments)
-
-    for module in (experiment_module, training):
-        monkeypatch.setattr(module, "train_epoch", recording)
-    pruning = small.prune_settings(rewind_epoch=1)
-    with blas_threads(2):
-        experiment = make_experiment(pruning=pruning, epochs=3)
-        train_dense(experiment)
-        prune(experiment, pruning)
-    assert threads == [{1}] * (3 + 1 + 2 + 2)
 
 
 def test_a_round_that_is_not_there_is_not_resumed(make_experiment):
