@@ -8,7 +8,7 @@ import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quatnet.backend import blas_threads
+from quatnet.fast import blas
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import compile as compiling
 from quatnet.deploy import layouts
@@ -253,7 +253,7 @@ def test_large_products_run_on_one_thread_of_blas(monkeypatch, count):
     )
     monkeypatch.setattr(compiling, "products_of", lambda step: [spy] if step.name == "fc2" else products_of(step))
     compiled = compile(made.model("lenet-12", quaternion=False), layout="dense")
-    with blas_threads(2):
+    with blas.threads(2):
         if threads_of_blas() != {2}:
             pytest.skip("BLAS has one thread here")
         compiled.logits(np.zeros((count, 8, 8, 1), np.float32))
@@ -263,7 +263,7 @@ def test_large_products_run_on_one_thread_of_blas(monkeypatch, count):
 
 def test_overlapping_blocks_of_one_thread_give_the_others_back():
     guard = OneThread()
-    with blas_threads(2):
+    with blas.threads(2):
         before = threads_of_blas()
         guard.__enter__()
         guard.__enter__()
