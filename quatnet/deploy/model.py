@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -15,23 +15,32 @@ from quatnet.training import evaluate, predict
 
 
 @dataclass(frozen=True)
+class ModelSettings:
+    """What `quatnet.build` makes a network of, with the same names and defaults."""
+
+    arch: str
+    quaternion: bool
+    seed: int = 0
+    init: str = "paper"
+    width: float = 1.0
+    signs: str = "hamilton"
+    norm: str = "split"
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class Description:
     """What a network is and what its images are, without the weights.
 
     Attributes
     ----------
-    arch, quaternion, width, signs, norm : as of `quatnet.build`; `seed` draws the signs, where they are shuffled.
+    settings : of the network, float32; the seed draws the signs, where they are shuffled.
     input_shape : (height, width, channels) of one image.
     class_names : one per logit.
     mean, std : per channel; a network's input is (pixel - mean) / std for pixels from 0 to 1.
     """
 
-    arch: str
-    quaternion: bool
-    width: float
-    signs: str
-    norm: str
-    seed: int
+    settings: ModelSettings
     input_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -39,34 +48,17 @@ class Description:
 
     @classmethod
     def of(cls, run: Run) -> Description:
-        """Describe the network of a run."""
+        """Describe the network of a run, whatever its initial weights and its dtype were."""
         train, data = run.train_settings, run.data
-        return cls(
-            arch=train.arch,
-            quaternion=train.quaternion,
-            width=train.width,
-            signs=train.signs,
-            norm=train.norm,
-            seed=train.seed,
-            input_shape=data.input_shape,
-            class_names=data.class_names,
-            mean=data.mean,
-            std=data.std,
+        settings = ModelSettings(
+            train.arch, train.quaternion, train.seed, width=train.width, signs=train.signs, norm=train.norm
         )
+        return cls(settings, data.input_shape, data.class_names, data.mean, data.std)
 
-    def build(self, threads: int = 1) -> Network:
-        """Return the network, float32 on the CPU, with initial weights."""
-        network = build(
-            self.arch,
-            quaternion=self.quaternion,
-            input_shape=self.input_shape,
-            classes=len(self.class_names),
-            seed=self.seed,
-            width=self.width,
-            signs=self.signs,
-            norm=self.norm,
-        )
-        return accelerate(network, threads=threads)
+    def build(self) -> Network:
+        """Return the network, on one thread of the CPU, with initial weights."""
+        network = build(**asdict(self.settings), input_shape=self.input_shape, classes=len(self.class_names))
+        return accelerate(network, threads=1)
 
 
 @dataclass(frozen=True)
@@ -77,9 +69,9 @@ class Model:
     network: Network
 
     @classmethod
-    def of(cls, run: Run, round: int | None = None) -> Model:
+    def of(cls, run: Run, round_number: int | None = None) -> Model:
         """Return the network of a finished round, by default the last; a UsageError if there is no such round."""
-        return cls(Description.of(run), trained_network(run, finished_round(run, round).round))
+        return cls(Description.of(run), trained_network(run, finished_round(run, round_number).round))
 
     @property
     def masks(self) -> Masks:

@@ -65,11 +65,12 @@ The self-test compares the logits of images with those of quatnet. They may diff
 
 
 def _architecture(d: Description) -> str:
-    words = [d.arch, "quaternion weights" if d.quaternion else "real weights"]
-    if d.width != 1:
-        words.append(f"{d.width:g} of the width")
-    if d.quaternion and d.signs != "hamilton":
-        words.append(f"{d.signs} signs")
+    s = d.settings
+    words = [s.arch, "quaternion weights" if s.quaternion else "real weights"]
+    if s.width != 1:
+        words.append(f"{s.width:g} of the width")
+    if s.quaternion and s.signs != "hamilton":
+        words.append(f"{s.signs} signs")
     return ", ".join(words)
 
 
@@ -81,7 +82,7 @@ def _weights_left(model: Model) -> str:
     """Return how many there are, and the paper's percentage: with all biases, of the real network's parameters."""
     d, parameters = model.description, model.network.parameters
     kept, weights = model.masks.count(), int(parameters.prunable.sum())
-    real = sum(count_parameters(d.arch, False, d.input_shape, len(d.class_names)))
+    real = sum(count_parameters(d.settings.arch, False, d.input_shape, len(d.class_names)))
     percent = 100 * (kept + parameters.size - weights) / real
     return f"{kept} of {weights}; with all biases {percent:.2f} % of the parameters of the real network"
 
@@ -94,9 +95,9 @@ def _table(plan: Plan, flash: dict[str, int]) -> str:
     ]
     for layer in plan.layers:
         packed = layer.packed
-        weights = f"{np.count_nonzero(packed.weight)} of {packed.step.weight.size}"
+        weights = f"{np.count_nonzero(packed.weight)} of {packed.product.weight.size}"
         stored = "sparse" if packed.sparse else "dense"
-        rows.append((packed.step.name, packed.kind, weights, stored, str(flash[layer.name]), str(layer.ram)))
+        rows.append((packed.product.name, packed.kind, weights, stored, str(flash[layer.name]), str(layer.ram)))
     return _columns(rows)
 
 

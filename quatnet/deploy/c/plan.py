@@ -1,4 +1,4 @@
-"""From the steps of a network to calls of the functions in kernels/, with their arrays placed in one memory."""
+"""From the operations of a network to calls of the functions in kernels/, with their arrays placed in one memory."""
 
 from __future__ import annotations
 
@@ -8,23 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quatnet.deploy.c.layouts import Packed, memory_order, pack
+from quatnet.deploy.c.packing import Packed, memory_order, pack
 from quatnet.deploy.c.text import identifier
-from quatnet.deploy.steps import (
-    AppendGray,
-    Average,
-    Conv,
-    Dense,
-    Flatten,
-    MaxPool,
-    PureReal,
-    Relu,
-    Residual,
-    Step,
-    Subsample,
-    products,
-)
-from quatnet.nn.layers.shape import GRAY
+from quatnet.deploy.ir import Add, Affine, products
+from quatnet.deploy.weightless import Gather, Mix, Operation, Weightless
 
 
 @dataclass(eq=False)
@@ -57,7 +44,7 @@ class Layer:
     @property
     def name(self) -> str:
         """The name in C."""
-        return identifier(self.packed.step.name)
+        return identifier(self.packed.product.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,96 +81,88 @@ class Plan:
     memory : floats of all others; those that are not needed at the same time share their places.
     """
 
-    def __init__(self, steps: tuple[Step, ...], black: np.ndarray, *, int8: bool) -> None:
-        """Take the steps and the black pixel; `int8` says whether weights are stored in 8 bits."""
+    def __init__(self, operations: tuple[Operation, ...], black: np.ndarray, *, int8: bool) -> None:
+        """Take the operations and the black pixel; `int8` says whether weights are stored in 8 bits."""
         self.calls: list[Call] = []
         self.layers: list[Layer] = []
         self.black = black
         self._arrays: list[Array] = []
         self._int8 = int8
-        first = products(steps)[0]
-        self.from_black = not isinstance(first, Conv)
-        state, rest = self._load(steps, 4 if first.quaternion else 1)
-        self.logits = self._steps(rest, state).array
+        first = products(operations)[0]
+        self.from_black = first.window is None
+        state, rest = self._load(operations, 4 if first.quaternion else 1)
+        self.logits = self._chain(rest, state).array
         self._arrays.remove(self.logits)
         self.memory = _place(self._arrays)
 
-    def _load(self, steps: tuple[Step, ...], lanes: int) -> tuple[State, tuple[Step, ...]]:
-        """Load an image as the first product wants it; return the steps that are left to do."""
-        step, *rest = steps
-        shape, kernel, black = step.output_shape, "load", self.black
-        match step:
-            case AppendGray():
-                kernel, black = "load_gray", np.append(black, black @ np.array(GRAY, np.float32))
-            case PureReal():
-                kernel, black = "load_real", np.append(black, np.zeros(3, np.float32))
-            case Flatten(blocks=1):
-                pass
-            case _:
-                shape, rest = step.input_shape, list(steps)
+    def _load(self, operations: tuple[Operation, ...], lanes: int) -> tuple[State, tuple[Operation, ...]]:
+        """Load an image as the first product wants it; return the operations that are left to do."""
+        first, *rest = operations
+        shape, black = first.input_shape, np.broadcast_to(self.black, first.input_shape)
+        kernel, loaded = "load", False
+        match first:
+            case Mix():
+                kernel, loaded = "load_gray", True
+            case Gather(stride=1, input_shape=(_, _, 1), output_shape=(_, _, 4)):
+                kernel, loaded = "load_real", True
+            case Gather():
+                loaded = first.same_order
+        if loaded:
+            assert isinstance(first, Weightless)
+            shape, black, operations = first.output_shape, first.predict(black), tuple(rest)
         pixels, channels = math.prod(shape[:-1]), shape[-1]
         maps = (channels // lanes,) if kernel == "load" else ()
         x = self._array(pixels * channels)
         self._call(kernel, (pixels, lanes, *maps, "image", "normalised"), x)
         order = memory_order(shape, lanes)
-        everywhere = np.tile(black, x.size // len(black))[order] if self.from_black else None
-        return State(x, lanes, order, everywhere), tuple(rest)
+        return State(x, lanes, order, np.ravel(black)[order] if self.from_black else None), operations
 
-    def _steps(self, steps: Iterable[Step], state: State) -> State:
-        for step in steps:
-            state = self._step(step, state)
-        return state
+    def _chain(self, operations: Iterable[Operation], x: State) -> State:
+        for operation in operations:
+            x = self._operation(operation, x)
+        return x
 
-    def _step(self, step: Step, x: State) -> State:
-        match step:
-            case Conv():
-                return self._conv(step, x)
-            case Dense():
-                return self._dense(step, x)
-            case Relu():
-                self._call("relu", (x.array.size,), x.array)
-                return x
-            case Flatten():
-                return replace(x, order=_flattened(step)[x.order])
-            case Residual():
-                body, shortcut = self._steps(step.body, x), self._steps(step.shortcut, x)
-                self._call("add", (body.array.size,), shortcut.array, body.array)
-                return body
-        y = self._array(math.prod(step.output_shape))
-        self._call(*_arrangement(step, x.lanes), x.array, y)
-        return State(y, x.lanes, memory_order(step.output_shape, x.lanes))
+    def _operation(self, operation: Operation, x: State) -> State:
+        if isinstance(operation, Affine):
+            return self._affine(operation, x)
+        if isinstance(operation, Add):
+            body, shortcut = self._chain(operation.body, x), self._chain(operation.shortcut, x)
+            self._call("add", (body.array.size,), shortcut.array, body.array)
+            return body
+        if isinstance(operation, Gather) and operation.flat:
+            return replace(x, order=np.argsort(operation.index)[x.order])
+        assert isinstance(operation, Weightless)
+        kernel, arguments = operation.c(x.lanes)
+        if operation.in_place:
+            self._call(kernel, arguments, x.array)
+            return x
+        y = self._array(math.prod(operation.output_shape))
+        self._call(kernel, arguments, x.array, y)
+        return State(y, x.lanes, memory_order(operation.output_shape, x.lanes))
 
-    def _dense(self, step: Dense, x: State) -> State:
-        bias = step.bias
+    def _affine(self, product: Affine, x: State) -> State:
+        bias, window, lanes = product.bias, product.window, 4 if product.quaternion else 1
         if x.black is not None:
-            share = x.black.astype(np.float64) @ step.real_weight[x.order]
-            bias = (bias + share * (1 if step.scale is None else step.scale)).astype(np.float32)
-        packed = pack(step, x.order, bias, int8=self._int8)
-        y, lanes = self._array(len(bias)), 4 if step.quaternion else 1
-        arrays, kernel = [x.array, y], "dense"
-        if step.quaternion:
-            kernel = "quaternion_sparse" if packed.sparse else "quaternion_dense"
-        if kernel == "quaternion_dense":
-            arrays.append(self._array(4 * len(bias)))
-        self._product(kernel, Layer(packed, _bytes(arrays[1:])), arrays)
-        return State(y, lanes, memory_order((len(bias),), lanes))
-
-    def _conv(self, step: Conv, x: State) -> State:
-        assert step.quaternion == (x.lanes == 4)
-        packed = pack(step, x.order, step.bias, int8=self._int8)
-        y = self._array(math.prod(step.output_shape))
-        arrays, kernel = [x.array, y], "conv"
-        if step.quaternion:
-            arrays.append(self._array(4 * step.output_shape[0] * step.output_shape[1]))
-            kernel = "quaternion_conv"
-        window = (*step.input_shape[:2], *step.output_shape[:2], step.kernel, step.stride, step.padding)
-        self._product(kernel, Layer(packed, _bytes(arrays[1:]), window), arrays)
-        return State(y, x.lanes, memory_order(step.output_shape, x.lanes))
-
-    def _product(self, kernel: str, layer: Layer, arrays: list[Array]) -> None:
+            share = x.black.astype(np.float64) @ product.real_weight[x.order]
+            bias = (bias + share * (1 if product.scale is None else product.scale)).astype(np.float32)
+        packed = pack(product, x.order, bias, int8=self._int8)
+        kernel, sums, size = "dense", 4 * len(bias), None
+        if window is not None:
+            assert lanes == x.lanes
+            kernel, sums = "conv", 4 * math.prod(product.output_shape[:2])
+            size = (*product.input_shape[:2], *product.output_shape[:2], *window)
+        elif product.quaternion and packed.sparse:
+            kernel, sums = "sparse", 0
+        y = self._array(math.prod(product.output_shape))
+        written = [y]
+        if product.quaternion:
+            kernel = f"quaternion_{kernel}"
+            written += [self._array(sums)] * (sums > 0)
+        layer = Layer(packed, 4 * sum(array.size for array in written), size)
         self.layers.append(layer)
-        window = () if layer.window is None else (f"&{layer.name}_window",)
-        self._call(kernel, (f"&{layer.name}", *window), *arrays)
+        pointers = (f"&{layer.name}",) if size is None else (f"&{layer.name}", f"&{layer.name}_window")
+        self._call(kernel, pointers, x.array, *written)
+        return State(y, lanes, memory_order(product.output_shape, lanes))
 
     def _array(self, size: int) -> Array:
         self._arrays.append(Array(size, len(self.calls), len(self.calls)))
@@ -193,36 +172,6 @@ class Plan:
         for array in arrays:
             array.last = len(self.calls)
         self.calls.append(Call(kernel, arguments, arrays))
-
-
-def _arrangement(step: Step, lanes: int) -> tuple[str, tuple[object, ...]]:
-    """Return the kernel and the arguments of a step without weights."""
-    height, width, channels = step.input_shape
-    maps = channels // lanes
-    match step:
-        case MaxPool():
-            return "max_pool", (maps, height, width, lanes, step.size)
-        case Average():
-            return "average", (maps, height * width, lanes)
-        case Subsample():
-            blocks = step.blocks // lanes if lanes > 1 else step.blocks
-            return "subsample", (
-                blocks,
-                maps // blocks,
-                step.output_shape[-1] // lanes // blocks,
-                height,
-                width,
-                lanes,
-                step.stride,
-            )
-    raise TypeError(f"{type(step).__name__} has no function in C")
-
-
-def _flattened(step: Flatten) -> np.ndarray:
-    """Return where flattening puts each number of a map."""
-    channels = step.input_shape[-1]
-    places = np.arange(math.prod(step.input_shape)).reshape(step.blocks, -1, channels // step.blocks)
-    return np.ravel(places.transpose(1, 0, 2))
 
 
 def _place(arrays: Iterable[Array]) -> int:
@@ -237,7 +186,3 @@ def _place(arrays: Iterable[Array]) -> int:
         )
         placed.append(array)
     return max((array.place + array.size for array in placed), default=0)
-
-
-def _bytes(arrays: Iterable[Array]) -> int:
-    return 4 * sum(array.size for array in arrays)

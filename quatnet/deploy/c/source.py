@@ -12,22 +12,11 @@ from quatnet.deploy.model import Description
 from quatnet.nn.layers.shape import GRAY
 from quatnet.quaternion import Signs
 
-KERNELS: dict[str, tuple[str, ...]] = {
-    "load": (),
-    "load_gray": (),
-    "load_real": (),
-    "dense": ("product",),
-    "quaternion_sparse": ("product",),
-    "quaternion_dense": ("product",),
-    "conv": ("product", "window"),
-    "quaternion_conv": ("product", "window"),
-    "relu": (),
-    "add": (),
-    "max_pool": (),
-    "average": (),
-    "subsample": (),
-}
-"""The functions that a network calls, and the files that stand before theirs."""
+ORDER = (
+    *("load", "load_gray", "load_real", "product", "dense", "quaternion_sparse", "quaternion_dense", "window", "conv"),
+    *("quaternion_conv", "relu", "add", "max_pool", "average", "subsample"),
+)
+"""The files in kernels/, which have the functions that a network calls and what these need; others come last."""
 
 
 def text_of(file: str) -> str:
@@ -67,14 +56,14 @@ class Constants:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.bytes = 0
+        self.nbytes = 0
 
     def add(self, name: str, values: np.ndarray | None, kind: str = "") -> str:
         """Add an array, with elements of `kind` or of the type of the values; return its name, or 0 if it is None."""
         if values is None:
             return "0"
         self.texts.append(array(name, values, kind))
-        self.bytes += values.nbytes
+        self.nbytes += values.nbytes
         return name
 
 
@@ -84,16 +73,16 @@ def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
     largest = max((int(layer.packed.count.max()) for layer in plan.layers if layer.packed.count is not None), default=0)
     count = np.min_scalar_type(largest)
     called = [call.kernel for call in plan.calls]
-    needed = {file for kernel in called for file in (*KERNELS[kernel], kernel)}
+    needed = {*called, "product", *(["window"] if any(layer.window for layer in plan.layers) else [])}
 
     shared = Constants()
-    signs = next((layer.packed.step.signs for layer in plan.layers if layer.packed.step.signs), None)
+    signs = next((layer.packed.product.signs for layer in plan.layers if layer.packed.product.signs), None)
     if signs:
         shared.add("sign", _by_component(signs))
     if "load_gray" in called:
         shared.add("gray", np.array(GRAY, np.float32))
     normalisation = _input(shared, plan, description)
-    flash = {"": shared.bytes}
+    flash = {"": shared.nbytes}
     parts = [
         f"typedef {weight} Weight;",
         f"typedef uint{8 * count.itemsize}_t Count;",
@@ -101,13 +90,12 @@ def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
         *shared.texts,
         normalisation,
     ]
-    order = [file for kernel, before in KERNELS.items() for file in (*before, kernel)]
-    parts += [text_of(f"{file}.c") for file in dict.fromkeys(order) if file in needed]
+    parts += [text_of(f"{file}.c") for file in dict.fromkeys([*ORDER, *called]) if file in needed]
     for layer in plan.layers:
         constants = Constants()
         definition = _layer(constants, layer, count)
-        parts += [f"/* {layer.packed.step.name} */", *constants.texts, definition]
-        flash[layer.name] = constants.bytes
+        parts += [f"/* {layer.packed.product.name} */", *constants.texts, definition]
+        flash[layer.name] = constants.nbytes
     names = ",\n".join(f"    {string(name)}" for name in description.class_names)
     parts += [
         f"const char *const network_classes[NETWORK_CLASSES] = {{\n{names},\n}};\n",
