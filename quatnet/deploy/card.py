@@ -99,22 +99,22 @@ def multiply_adds(operations: Iterable[Operation], *, dense: bool = False) -> in
     At the border of a map, products with the zeros of the padding count.
     """
     return sum(
-        math.prod(p.output_shape[:-1]) * (p.mask.size if dense else p.kept) * (4 if p.quaternion else 1)
+        math.prod(p.output_shape[:-1]) * (p.mask.size if dense else int(p.mask.sum())) * (4 if p.quaternion else 1)
         for p in products(operations)
     )
 
 
-def card(
+def card_of(
     run: Run,
     dataset: Dataset,
     *,
     layout: str = "auto",
     seconds: float = 0.2,
-    finished: Callable[[RoundCard], None] = lambda card: None,
+    finished: Callable[[RoundCard], None] = lambda round_card: None,
 ) -> Card:
     """Return the card of all finished rounds of a run, with single images of the test set of `dataset`.
 
-    `layout` is that of the compiled network (quatnet/deploy/compile.py), `seconds` the time for each latency;
+    `layout` is that of the compiled network (quatnet/deploy/inference.py), `seconds` the time for each latency;
     `finished` follows the rounds.
     """
     results = run.results()

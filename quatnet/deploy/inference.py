@@ -15,9 +15,10 @@ from threading import Lock
 
 import numpy as np
 
+from quatnet.data.preprocess import Normalizer
 from quatnet.deploy.ir import Add, Affine, operations_of, products
 from quatnet.deploy.latency import measure
-from quatnet.deploy.layouts import LAYOUTS, Function, Product, layouts_of, of_one
+from quatnet.deploy.layouts import LAYOUTS, Function, Layout, layouts_of, of_one
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.shrink import shrink
 from quatnet.deploy.weightless import Gather, Operation, Weightless
@@ -44,11 +45,14 @@ class Compiled:
     nbytes : bytes of the weights, indices and biases.
     """
 
-    def __init__(self, description: Description, operations: Iterable[Operation], chosen: dict[str, Product]) -> None:
-        self.layouts = {name: product.layout for name, product in chosen.items()}
-        self.nbytes = sum(constant.nbytes for product in chosen.values() for constant in product.constants)
-        self._input_shape, self._classes = shape, classes = description.input_shape, len(description.class_names)
-        self._bytes, self._fractions = (_normalization(description, highest) for highest in (255.0, 1.0))
+    def __init__(self, description: Description, operations: Iterable[Operation], chosen: dict[str, Layout]) -> None:
+        self.layouts = {name: layout.name for name, layout in chosen.items()}
+        self.nbytes = sum(constant.nbytes for layout in chosen.values() for constant in layout.constants)
+        self._shape, self._classes = shape, classes = description.input_shape, len(description.class_names)
+        self._bytes, self._fractions = (
+            Normalizer(pixel, shape, description.mean, description.std, np.float32, np)
+            for pixel in (np.uint8, np.float32)
+        )
         self._ones = np.ones((1, classes), np.float32)
         first, *others = operations
         one, many = _functions(first, chosen)
@@ -56,8 +60,8 @@ class Compiled:
         self._one = [one for one, _ in functions]
         if not (isinstance(first, Gather) and first.same_order):  # pixels come in one piece: a lenet needs no more
             self._one = [lambda x: x.reshape(shape), one, *self._one]
-        self._many = [lambda x: x.reshape(-1, *shape), many, *(many for _, many in functions)]
-        self._work = max(product.work for product in chosen.values())
+        self._many = [many, *(many for _, many in functions)]
+        self._work = max(layout.work for layout in chosen.values())
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities (n, classes) of raw images (n, h, w, c): uint8, or floats from 0 to 1.
@@ -68,13 +72,14 @@ class Compiled:
             If the images have another shape.
         """
         self._check(images)
+        normalizer = self._bytes if images.dtype == np.uint8 else self._fractions
         if len(images) == 1:
-            z = self._single(self._normalised(images)[0])
+            z = self._single(normalizer(images))
             np.subtract(z, z[z.argmax()], out=z)  # `argmax`, and a product for the sum, are quicker than reductions
             np.exp(z, out=z)
             z /= self._ones.dot(z)
             return z[None]
-        z = self._batches(images, self._normalised)
+        z = self._batches(images, normalizer)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
@@ -82,35 +87,28 @@ class Compiled:
         """Return the logits (n, classes) of normalised images (n, h, w, c); a UsageError if they have another shape."""
         self._check(inputs)
         x = np.ascontiguousarray(inputs, np.float32)
-        return self._single(x.reshape(-1))[None] if len(x) == 1 else self._batches(x, lambda part: part)
-
-    def _normalised(self, images: np.ndarray) -> np.ndarray:
-        """Return raw images as normalised pixels (n, h w c)."""
-        offset, factor = self._bytes if images.dtype == np.uint8 else self._fractions
-        x = images.reshape(-1, offset.size).astype(np.float32)
-        x -= offset
-        x *= factor
-        return x
+        return self._single(x)[None] if len(x) == 1 else self._batches(x, lambda part: part)
 
     def _single(self, x: np.ndarray) -> np.ndarray:
-        """Return the logits (classes,) of the normalised pixels (h w c,) of one image."""
+        """Return the logits (classes,) of one normalised image (1, h, w, c)."""
+        x = x.reshape(-1)
         if self._work > THREADED_WORK:
             with ONE_THREAD:
                 return _run(self._one, x)
         return _run(self._one, x)
 
-    def _batches(self, images: np.ndarray, normalised: Function) -> np.ndarray:
-        """Return the logits (n, classes) of images, of which some are normalised and computed at a time."""
+    def _batches(self, images: np.ndarray, normalizer: Function) -> np.ndarray:
+        """Return the logits (n, classes) of images, some at a time."""
         logits = np.empty((len(images), self._classes), np.float32)
         with ONE_THREAD:
             for start in range(0, len(images), EVALUATION_BATCH):
                 part = images[start : start + EVALUATION_BATCH]
-                logits[start : start + len(part)] = _run(self._many, normalised(part))
+                logits[start : start + len(part)] = _run(self._many, normalizer(part))
         return logits
 
     def _check(self, images: np.ndarray) -> None:
-        if images.shape[1:] != self._input_shape:
-            n_h_w_c = ", ".join(str(length) for length in self._input_shape)
+        if images.shape[1:] != self._shape:
+            n_h_w_c = ", ".join(str(length) for length in self._shape)
             raise UsageError(f"images: shape {images.shape} given; (n, {n_h_w_c}) is needed")
 
 
@@ -145,7 +143,7 @@ def compile_model(model: Model, *, layout: str = "auto", batch: int = 1) -> Comp
         if layout == "auto":
             chosen[product.name] = _fastest(candidates, product.input_shape, batch)
         else:
-            chosen[product.name] = next((c for c in candidates if c.layout == layout), candidates[0])
+            chosen[product.name] = next((c for c in candidates if c.name == layout), candidates[0])
     return Compiled(model.description, operations, chosen)
 
 
@@ -163,7 +161,7 @@ def _run(functions: Iterable[Function], x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _functions(operation: Operation, chosen: dict[str, Product]) -> tuple[Function, Function]:
+def _functions(operation: Operation, chosen: dict[str, Layout]) -> tuple[Function, Function]:
     """Return what an operation does to one image, and to a batch."""
     if isinstance(operation, Affine):
         return chosen[operation.name].one, chosen[operation.name].many
@@ -176,23 +174,16 @@ def _functions(operation: Operation, chosen: dict[str, Product]) -> tuple[Functi
     return operation.predict, operation.predict
 
 
-def _normalization(description: Description, highest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return offset and factor (h w c,): inputs are (pixel - offset) factor for pixels from 0 to the highest."""
-    h, w, _ = description.input_shape
-    mean, std = (np.tile(np.multiply(values, highest), h * w) for values in (description.mean, description.std))
-    return mean.astype(np.float32), (1 / std).astype(np.float32)
-
-
-def _fastest(candidates: list[Product], shape: tuple[int, ...], batch: int) -> Product:
+def _fastest(candidates: list[Layout], shape: tuple[int, ...], batch: int) -> Layout:
     """Return the candidate of the least median time for a batch of random inputs, measured in turns.
 
     The time is that of this thread on the processor, so that other programs disturb it less.
     """
     x = np.random.default_rng(0).standard_normal((batch, *shape), np.float32)
-    calls = {c.layout: partial(c.one, x[0]) if batch == 1 else partial(c.many, x) for c in candidates}
+    calls = {c.name: partial(c.one, x[0]) if batch == 1 else partial(c.many, x) for c in candidates}
     with ONE_THREAD:
         latencies = measure(calls, MEASURED_SECONDS, time.thread_time)
-    return min(candidates, key=lambda candidate: latencies[candidate.layout].p50)
+    return min(candidates, key=lambda candidate: latencies[candidate.name].p50)
 
 
 class OneThread:

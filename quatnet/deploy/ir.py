@@ -59,11 +59,6 @@ class Affine(Operation):
         """Whether the weight is one of quaternions."""
         return self.signs is not None
 
-    @property
-    def kept(self) -> int:
-        """How many weights are left."""
-        return int(np.count_nonzero(self.mask))
-
     @cached_property
     def real_weight(self) -> np.ndarray:
         """The weight (..., in, out) that the inputs meet: expanded, if it is one of quaternions."""

@@ -41,20 +41,20 @@ Function: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Product:
-    """A layer in one layout: `one` maps an input, in one piece of memory, to an output, `many` a batch to a batch.
+class Layout:
+    """A product in one layout: `one` maps an input, in one piece of memory, to an output, `many` a batch to a batch.
 
     `constants` are the arrays that it keeps, `work` the multiply-adds that BLAS does for an image.
     """
 
-    layout: str
+    name: str
     one: Function
     many: Function
     constants: tuple[np.ndarray, ...]
     work: int
 
 
-def layouts_of(product: Affine) -> list[Product]:
+def layouts_of(product: Affine) -> list[Layout]:
     """Return a product in all layouts that it can have, dense first; packed only if there is something to leave out."""
     w, b = product.scaled_weight(), product.bias
     if product.window is not None:
@@ -72,7 +72,7 @@ def of_one(many: Function) -> Function:
     return lambda x: many(x[None])[0]
 
 
-def dense(w: np.ndarray, b: np.ndarray) -> Product:
+def dense(w: np.ndarray, b: np.ndarray) -> Layout:
     """Return x w + b for w (in, out)."""
     transposed = np.ascontiguousarray(w.T)
 
@@ -86,14 +86,14 @@ def dense(w: np.ndarray, b: np.ndarray) -> Product:
         y += b
         return y
 
-    return Product("dense", one, many, (transposed, b), w.size)
+    return Layout("dense", one, many, (transposed, b), w.size)
 
 
-def packed(w: np.ndarray, b: np.ndarray) -> Product:
+def packed(w: np.ndarray, b: np.ndarray) -> Layout:
     """Return x w + b, from the inputs whose row of w is not empty."""
     rows = np.flatnonzero(w.any(axis=1))
     inner = dense(w[rows], b)
-    return Product(
+    return Layout(
         "packed",
         lambda x: inner.one(x.take(rows)),
         lambda x: inner.many(x.take(rows, axis=1)),
@@ -102,7 +102,7 @@ def packed(w: np.ndarray, b: np.ndarray) -> Product:
     )
 
 
-def csr(w: np.ndarray, b: np.ndarray) -> Product:
+def csr(w: np.ndarray, b: np.ndarray) -> Layout:
     """Return x w + b, from the entries of w that are not 0."""
     matrix = _transposed_csr(w)
     outputs, inputs = matrix.shape
@@ -121,7 +121,7 @@ def csr(w: np.ndarray, b: np.ndarray) -> Product:
         y += b
         return y
 
-    return Product("csr", one, many, (starts, columns, values, b), 0)
+    return Layout("csr", one, many, (starts, columns, values, b), 0)
 
 
 def _transposed_csr(w: np.ndarray) -> sparse.csr_array:
@@ -129,7 +129,7 @@ def _transposed_csr(w: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array(w.reshape(-1, w.shape[-1]).T)
 
 
-def stacked(w: np.ndarray, b: np.ndarray, signs: Signs) -> Product:
+def stacked(w: np.ndarray, b: np.ndarray, signs: Signs) -> Layout:
     """Return x (x) w + b for a quaternion weight (4, in/4, out/4): a quarter of the memory to read for an image."""
     _, inputs, outputs = w.shape
     stack = np.ascontiguousarray(w.transpose(1, 0, 2)).reshape(inputs, 4 * outputs)
@@ -147,10 +147,10 @@ def stacked(w: np.ndarray, b: np.ndarray, signs: Signs) -> Product:
         y += b
         return y
 
-    return Product("stacked", one, many, (stack, b, signed_sum), 16 * inputs * outputs)
+    return Layout("stacked", one, many, (stack, b, signed_sum), 16 * inputs * outputs)
 
 
-def _convolutions(product: Affine, window: Window, w: np.ndarray) -> list[Product]:
+def _convolutions(product: Affine, window: Window, w: np.ndarray) -> list[Layout]:
     h, width, _ = product.input_shape
     found = [_convolution("dense", product, Im2col(*window), w), _sparse_convolution(product, window, w)]
     if window == (3, 1, 1) and h % 2 == width % 2 == 0:
@@ -159,7 +159,7 @@ def _convolutions(product: Affine, window: Window, w: np.ndarray) -> list[Produc
     return found
 
 
-def _convolution(layout: str, product: Affine, algorithm: Convolution, w: np.ndarray) -> Product:
+def _convolution(name: str, product: Affine, algorithm: Convolution, w: np.ndarray) -> Layout:
     def many(x: np.ndarray) -> np.ndarray:
         y = np.empty((len(x), *product.output_shape), np.float32)
         algorithm.forward(x, w, product.bias, y)
@@ -167,7 +167,7 @@ def _convolution(layout: str, product: Affine, algorithm: Convolution, w: np.nda
 
     transformed = (algorithm.u,) if isinstance(algorithm, _Transformed) else ()
     work = product.output_shape[0] * product.output_shape[1] * w.size
-    return Product(layout, of_one(many), many, (w, *transformed, product.bias), work)
+    return Layout(name, of_one(many), many, (w, *transformed, product.bias), work)
 
 
 class _Transformed(Winograd):
@@ -181,7 +181,7 @@ class _Transformed(Winograd):
         return self.u
 
 
-def _sparse_convolution(product: Affine, window: Window, w: np.ndarray) -> Product:
+def _sparse_convolution(product: Affine, window: Window, w: np.ndarray) -> Layout:
     """Return the convolution as w' times its columns, which are (kh kw in, pixels): w' adds up long rows."""
     kernel, stride, padding = window
     oh, ow, outputs = product.output_shape
@@ -207,4 +207,4 @@ def _sparse_convolution(product: Affine, window: Window, w: np.ndarray) -> Produ
         y += product.bias
         return y
 
-    return Product("csr", of_one(many), many, (matrix.indptr, matrix.indices, matrix.data, product.bias), 0)
+    return Layout("csr", of_one(many), many, (matrix.indptr, matrix.indices, matrix.data, product.bias), 0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quatnet.data.preprocess import Normalizer
 from quatnet.deploy.ir import Add, Affine, operations_of
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.shrink import shrink
@@ -54,7 +55,7 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
     Raises UsageError where the package onnx is not installed.
     """
     try:
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, helper
     except ImportError:
         raise UsageError(
             "ONNX needs the package onnx, which is not installed: pip install 'pruned-quaternions[onnx]'"
@@ -66,13 +67,7 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
     images = helper.make_tensor_value_info("images", pixel, ["n", *description.input_shape], of_images)
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", *operations[-1].output_shape])
     made = helper.make_model(
-        helper.make_graph(
-            [helper.make_node(n.op, n.inputs, [n.output], n.name, **n.attributes) for n in graph.nodes],
-            description.settings.arch,
-            [images],
-            [logits],
-            [numpy_helper.from_array(array, name) for name, array in graph.constants.items()],
-        ),
+        helper.make_graph(graph.nodes, description.settings.arch, [images], [logits], graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="quatnet",
@@ -82,34 +77,28 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
     return made
 
 
-@dataclass(frozen=True)
-class Node:
-    """An operator of ONNX with its attributes, and the names of what goes in and what comes out."""
-
-    op: str
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-    attributes: dict[str, Any]
-
-
-@dataclass
 class Graph:
-    """Nodes in order, and constants by name; maps are (n, c, h, w) with `channels_first`, otherwise there are none."""
+    """Nodes and constants in order; maps are (n, c, h, w) with `channels_first`, otherwise there are none."""
 
-    channels_first: bool
-    nodes: list[Node] = field(default_factory=list)
-    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    def __init__(self, channels_first: bool) -> None:
+        self.channels_first = channels_first
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
 
     def node(self, op: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         """Append a node, called after its operator and place unless given a name, and return its output."""
+        from onnx import helper
+
         name = name or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(Node(op, name, inputs, name, attributes))
+        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
         return name
 
     def constant(self, name: str, values: np.ndarray | Sequence[int]) -> str:
-        """Add a constant, of int64 if it is a list, and return its name."""
-        self.constants[name] = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
+        """Append a constant, of int64 if it is a list, and return its name."""
+        from onnx import numpy_helper
+
+        array = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
 
     def chain(self, operations: Iterable[Operation], x: str) -> str:
@@ -161,15 +150,15 @@ def graph_of(description: Description, operations: Sequence[Operation], preproce
     first = next(operation for operation in operations if not isinstance(operation, Gather | Mix))
     graph = Graph(channels_first=not (isinstance(first, Affine) and first.window is None))
     x = "images"
-    if preprocessing:  # as data.preprocess.Normalizer computes it
-        mean, std = np.array(description.mean) * 255, np.array(description.std) * 255
+    if preprocessing:
+        pixel = Normalizer(np.uint8, (1, 1, 1), description.mean, description.std, np.float32, np)
         x = graph.node("Cast", x, to=1)  # float32
-        x = graph.node("Sub", x, graph.constant("mean", mean.astype(np.float32)))
-        x = graph.node("Mul", x, graph.constant("factor", (1 / std).astype(np.float32)))
+        x = graph.node("Sub", x, graph.constant("mean", pixel.offset))
+        x = graph.node("Mul", x, graph.constant("factor", pixel.factor))
     if graph.channels_first:
         x = graph.node("Transpose", x, perm=[0, 3, 1, 2])
     graph.chain(operations, x)
-    graph.nodes[-1] = replace(graph.nodes[-1], output="logits")
+    graph.nodes[-1].output[0] = "logits"
     return graph
 
 

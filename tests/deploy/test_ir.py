@@ -46,7 +46,7 @@ def test_folding_keeps_quaternion_weights_and_their_number_unless_a_matrix_takes
     convolutions = [product for product in products(operations_of(model.network)) if product.window]
     assert all(product.quaternion == (norm != "whitening") for product in convolutions)
     assert all((product.scale is not None) == (norm == "split") for product in convolutions)
-    kept = sum(product.kept for product in convolutions)
+    kept = sum(product.mask.sum() for product in convolutions)
     own = sum(count for name, count in model.masks.counts().items() if "conv" in name)
     assert kept == own if norm != "whitening" else kept > 4 * own
     assert all(not product.weight[~product.mask].any() for product in convolutions)
@@ -72,4 +72,4 @@ def test_operations_are_copies():
 
 def test_a_real_weight_of_quaternions_keeps_four_entries_for_each():
     for product in products(operations_of(made.model("lenet-12", quaternion=True).network)):
-        assert np.count_nonzero(product.real_mask) == product.kept * (4 if product.quaternion else 1)
+        assert np.count_nonzero(product.real_mask) == product.mask.sum() * (4 if product.quaternion else 1)

@@ -93,11 +93,11 @@ def _table(plan: Plan, flash: dict[str, int]) -> str:
         ("layer", "kind", "weights", "stored", "flash", "RAM"),
         ("image", "", "", "", f"{flash['']}", f"{4 * image.size}"),
     ]
-    for layer in plan.layers:
-        packed = layer.packed
-        weights = f"{np.count_nonzero(packed.weight)} of {packed.product.weight.size}"
-        stored = "sparse" if packed.sparse else "dense"
-        rows.append((packed.product.name, packed.kind, weights, stored, str(flash[layer.name]), str(layer.ram)))
+    for call in plan.calls:
+        if (layer := call.layer) is not None:
+            weights = f"{np.count_nonzero(layer.weight)} of {layer.product.weight.size}"
+            stored, ram = "sparse" if layer.sparse else "dense", 4 * sum(array.size for array in call.arrays[1:])
+            rows.append((layer.product.name, layer.kind, weights, stored, str(flash[layer.name]), str(ram)))
     return _columns(rows)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_array
 
+from quatnet.deploy.c.text import identifier
 from quatnet.deploy.ir import Affine, map_products
 from quatnet.deploy.values import quantise
 from quatnet.deploy.weightless import Operation
@@ -52,6 +53,11 @@ class Packed:
     weight: np.ndarray
     scale: np.ndarray | None
     bias: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """The name in C."""
+        return identifier(self.product.name)
 
     @property
     def sparse(self) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quatnet.deploy.c.packing import Packed, memory_order, pack
-from quatnet.deploy.c.text import identifier
 from quatnet.deploy.ir import Add, Affine, products
 from quatnet.deploy.weightless import Gather, Mix, Operation, Weightless
 
@@ -26,25 +25,15 @@ class Array:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the function of a kernel: with `arguments`, then with arrays, of which it writes the last or two."""
+    """A call of a function in kernels/: with the constants of a layer, numbers or names, and arrays.
+
+    It reads the first array and writes the others, or there is one alone.
+    """
 
     kernel: str
     arguments: tuple[object, ...]
     arrays: tuple[Array, ...]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A dense layer or a convolution: its arrays, the bytes of RAM that it writes, and the size of a convolution."""
-
-    packed: Packed
-    ram: int
-    window: tuple[int, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        """The name in C."""
-        return identifier(self.packed.product.name)
+    layer: Packed | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +63,6 @@ class Plan:
     Attributes
     ----------
     calls : in order.
-    layers : dense layers and convolutions, in order.
     black : (channels,) what a black pixel is, normalised.
     from_black : whether the difference from it is loaded.
     logits : the array of the last layer, which is the caller's.
@@ -84,7 +72,6 @@ class Plan:
     def __init__(self, operations: tuple[Operation, ...], black: np.ndarray, *, int8: bool) -> None:
         """Take the operations and the black pixel; `int8` says whether weights are stored in 8 bits."""
         self.calls: list[Call] = []
-        self.layers: list[Layer] = []
         self.black = black
         self._arrays: list[Array] = []
         self._int8 = int8
@@ -146,32 +133,28 @@ class Plan:
             share = x.black.astype(np.float64) @ product.real_weight[x.order]
             bias = (bias + share * (1 if product.scale is None else product.scale)).astype(np.float32)
         packed = pack(product, x.order, bias, int8=self._int8)
-        kernel, sums, size = "dense", 4 * len(bias), None
+        kernel, sums, pointers = "dense", 4 * len(bias), [f"&{packed.name}"]
         if window is not None:
             assert lanes == x.lanes
             kernel, sums = "conv", 4 * math.prod(product.output_shape[:2])
-            size = (*product.input_shape[:2], *product.output_shape[:2], *window)
+            pointers.append(f"&{packed.name}_window")
         elif product.quaternion and packed.sparse:
             kernel, sums = "sparse", 0
-        y = self._array(math.prod(product.output_shape))
-        written = [y]
+        written = [y := self._array(math.prod(product.output_shape))]
         if product.quaternion:
             kernel = f"quaternion_{kernel}"
             written += [self._array(sums)] * (sums > 0)
-        layer = Layer(packed, 4 * sum(array.size for array in written), size)
-        self.layers.append(layer)
-        pointers = (f"&{layer.name}",) if size is None else (f"&{layer.name}", f"&{layer.name}_window")
-        self._call(kernel, pointers, x.array, *written)
+        self._call(kernel, pointers, x.array, *written, layer=packed)
         return State(y, lanes, memory_order(product.output_shape, lanes))
 
     def _array(self, size: int) -> Array:
         self._arrays.append(Array(size, len(self.calls), len(self.calls)))
         return self._arrays[-1]
 
-    def _call(self, kernel: str, arguments: tuple[object, ...], *arrays: Array) -> None:
+    def _call(self, kernel: str, arguments: Iterable[object], *arrays: Array, layer: Packed | None = None) -> None:
         for array in arrays:
             array.last = len(self.calls)
-        self.calls.append(Call(kernel, arguments, arrays))
+        self.calls.append(Call(kernel, tuple(arguments), arrays, layer))
 
 
 def _place(arrays: Iterable[Array]) -> int:

@@ -6,7 +6,9 @@ from importlib import resources
 
 import numpy as np
 
-from quatnet.deploy.c.plan import Call, Layer, Plan
+from quatnet.data.preprocess import Normalizer
+from quatnet.deploy.c.packing import Packed
+from quatnet.deploy.c.plan import Call, Plan
 from quatnet.deploy.c.text import array, string
 from quatnet.deploy.model import Description
 from quatnet.nn.layers.shape import GRAY
@@ -69,15 +71,15 @@ class Constants:
 
 def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
     """Return the source without its head and the self-test, and the bytes of the constants by layer; '' is the rest."""
-    weight = "int8_t" if plan.layers[0].packed.weight.dtype == np.int8 else "float"
-    largest = max((int(layer.packed.count.max()) for layer in plan.layers if layer.packed.count is not None), default=0)
+    layers = [call.layer for call in plan.calls if call.layer is not None]
+    weight = "int8_t" if layers[0].weight.dtype == np.int8 else "float"
+    largest = max((int(layer.count.max()) for layer in layers if layer.count is not None), default=0)
     count = np.min_scalar_type(largest)
     called = [call.kernel for call in plan.calls]
-    needed = {*called, "product", *(["window"] if any(layer.window for layer in plan.layers) else [])}
+    needed = {*called, "product", *("window" for layer in layers if layer.product.window)}
 
     shared = Constants()
-    signs = next((layer.packed.product.signs for layer in plan.layers if layer.packed.product.signs), None)
-    if signs:
+    if signs := next((layer.product.signs for layer in layers if layer.product.signs), None):
         shared.add("sign", _by_component(signs))
     if "load_gray" in called:
         shared.add("gray", np.array(GRAY, np.float32))
@@ -91,10 +93,10 @@ def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
         normalisation,
     ]
     parts += [text_of(f"{file}.c") for file in dict.fromkeys([*ORDER, *called]) if file in needed]
-    for layer in plan.layers:
+    for layer in layers:
         constants = Constants()
         definition = _layer(constants, layer, count)
-        parts += [f"/* {layer.packed.product.name} */", *constants.texts, definition]
+        parts += [f"/* {layer.product.name} */", *constants.texts, definition]
         flash[layer.name] = constants.nbytes
     names = ",\n".join(f"    {string(name)}" for name in description.class_names)
     parts += [
@@ -121,13 +123,13 @@ def _by_component(signs: Signs) -> np.ndarray:
 
 def _input(constants: Constants, plan: Plan, description: Description) -> str:
     """Return the function that normalises number k of an image as quatnet does, in the same roundings."""
-    factor = (1 / (np.array(description.std) * 255)).astype(np.float32)
-    constants.add("factor", factor)
+    pixel = Normalizer(np.uint8, (1, 1, 1), description.mean, description.std, np.float32, np)
+    constants.add("factor", pixel.factor)
     if plan.from_black:
         constants.add("black", plan.black)
         raw, normalised = "(float)image[k] * factor[c]", "normalised[k] - black[c]"
     else:
-        constants.add("offset", (np.array(description.mean) * 255).astype(np.float32))
+        constants.add("offset", pixel.offset)
         raw, normalised = "((float)image[k] - offset[c]) * factor[c]", "normalised[k]"
     what = ", as its difference from a black pixel" if plan.from_black else ""
     return f"""\
@@ -140,21 +142,22 @@ static float input(const uint8_t *image, const float *normalised, int k)
 """
 
 
-def _layer(constants: Constants, layer: Layer, count: np.dtype) -> str:
+def _layer(constants: Constants, layer: Packed, count: np.dtype) -> str:
     """Add the arrays of a layer, and return what holds them together."""
-    packed, name = layer.packed, layer.name
+    name, product = layer.name, layer.product
     members = (
-        str(packed.inputs),
-        str(packed.outputs),
-        constants.add(f"{name}_count", None if packed.count is None else packed.count.astype(count), "Count"),
-        constants.add(f"{name}_skip", packed.skip),
-        constants.add(f"{name}_weight", packed.weight, "Weight"),
-        constants.add(f"{name}_scale", packed.scale),
-        constants.add(f"{name}_bias", packed.bias),
+        str(layer.inputs),
+        str(layer.outputs),
+        constants.add(f"{name}_count", None if layer.count is None else layer.count.astype(count), "Count"),
+        constants.add(f"{name}_skip", layer.skip),
+        constants.add(f"{name}_weight", layer.weight, "Weight"),
+        constants.add(f"{name}_scale", layer.scale),
+        constants.add(f"{name}_bias", layer.bias),
     )
     text = f"static const Product {name} = {{\n    {', '.join(members)},\n}};\n"
-    if layer.window is not None:
-        text += f"static const Window {name}_window = {{{', '.join(map(str, layer.window))}}};\n"
+    if product.window is not None:
+        window = (*product.input_shape[:2], *product.output_shape[:2], *product.window)
+        text += f"static const Window {name}_window = {{{', '.join(map(str, window))}}};\n"
     return text
 
 
