@@ -81,16 +81,16 @@ def select(device: str) -> ModuleType:
     """
     kind, colon, index = device.partition(":")
     if kind not in DEVICES or (colon and not (kind == "gpu" and index.isdecimal())):
-        raise UsageError(f"--device: {device!r} given; allowed are auto, cpu, gpu and gpu:K")
+        raise UsageError(f"{device!r} given; allowed are auto, cpu, gpu and gpu:K", "device")
     if kind == "cpu" or (kind == "auto" and gpu_problem() is not None):
         return np
     if (problem := gpu_problem()) is not None:
-        raise UsageError(f"--device {device}: {problem}; --device cpu works everywhere")
+        raise UsageError(f"{device} given, but {problem}; cpu works everywhere", "device")
     import cupy
 
     count = cupy.cuda.runtime.getDeviceCount()
     if index and int(index) >= count:
-        raise UsageError(f"--device {device}: this machine has {count} GPU(s), numbered from 0")
+        raise UsageError(f"{device} given; this machine has {count} GPU(s), numbered from 0", "device")
     cupy.cuda.Device(int(index or 0)).use()
     return cupy  # type: ignore[no-any-return]
 

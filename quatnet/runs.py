@@ -27,7 +27,7 @@ import numpy as np
 from quatnet.errors import DataError, RunError, UsageError
 from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
 from quatnet.pruning.masks import Masks
-from quatnet.settings import PruneSettings, TrainSettings, check_types
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
 
 SCHEMA = 1
@@ -117,8 +117,6 @@ class Run:
         try:
             if config["schema"] != SCHEMA:
                 raise RunError(f"{path}: schema {config['schema']} given; this quatnet reads schema {SCHEMA}")
-            check_types(TrainSettings, config["train"])
-            check_types(PruneSettings, config["prune"] or {})
             self.train_settings = TrainSettings(**config["train"])
             self.prune_settings = PruneSettings(**config["prune"]) if config["prune"] else None
             self.data = DataDescription.from_json(config["data"])

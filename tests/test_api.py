@@ -1,12 +1,14 @@
 """The public names: what each package exports, that it has a docstring, and that docs/api.md shows its signature."""
 
 import inspect
+import re
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import quatnet
-from quatnet import data, deploy, nn, pruning, sweep
+from quatnet import data, deploy, nn, pruning, settings, sweep
 from quatnet.nn import layers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
@@ -105,14 +107,16 @@ MEMBERS = [
     quatnet.training.train_epoch,
 ]
 """What docs/api.md describes of the exported modules."""
-SETTINGS = [quatnet.TrainSettings, quatnet.PruneSettings, data.Dataset, quatnet.runs.RoundResult]
+SETTINGS = [settings.ModelSettings, quatnet.TrainSettings, quatnet.PruneSettings]
+TABLES = [*SETTINGS, data.Dataset, quatnet.runs.RoundResult]
+"""What is described as a table of its fields."""
 EXPORTED = [(package, name) for package, names in EXPORTS.items() for name in names]
 
 
 def described(name: str, thing: object) -> str:
     """Return how docs/api.md names a thing: with its parameters and defaults, without annotations."""
     # A dataclass is shown as a table of its fields, an exception by its name.
-    if not callable(thing) or thing in SETTINGS or (inspect.isclass(thing) and issubclass(thing, BaseException)):
+    if not callable(thing) or thing in TABLES or (inspect.isclass(thing) and issubclass(thing, BaseException)):
         return f"`{name}`"
     signature = inspect.signature(thing)
     plain = [
@@ -169,9 +173,26 @@ def test_a_described_function_or_class_has_a_docstring_and_its_present_signature
     assert described(member.__name__, member) in PAGE.read_text()
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=name_of)
-def test_every_field_of_the_settings_is_described(settings):
-    section = PAGE.read_text().partition(f"`{settings.__name__}`")[2]
-    for name, parameter in inspect.signature(settings).parameters.items():
-        has_default = parameter.default is not inspect.Parameter.empty
-        assert (f"| `{name}` | `{parameter.default!r}` |" if has_default else f"| `{name}` |") in section
+@pytest.mark.parametrize("described", TABLES, ids=name_of)
+def test_every_field_of_a_table_is_described(described):
+    section = PAGE.read_text().partition(f"`{described.__name__}`")[2]
+    assert [field.name for field in fields(described) if f"| `{field.name}` |" not in section] == []
+
+
+def table(cls) -> str:
+    """Return the table of docs/api.md: the settings of a class that are not its parent's."""
+    rows = ["| field | default | allowed | meaning |", "|---|---|---|---|"]
+    for field in fields(cls):
+        if field.name not in {
+            inherited.name for base in cls.__bases__ if is_dataclass(base) for inherited in fields(base)
+        }:
+            words = field.metadata["otherwise"]
+            if field.default is not MISSING:
+                words = f"`{field.default!r}` ({words})" if words else f"`{field.default!r}`"
+            rows.append(f"| `{field.name}` | {words} | {settings.allowed(field)} | {field.metadata['help']} |")
+    return f"`{cls.__name__}`\n\n" + re.sub("  +", " ", "\n".join(rows)) + "\n"
+
+
+@pytest.mark.parametrize("cls", SETTINGS, ids=name_of)
+def test_settings_are_described_with_default_allowed_values_and_help(cls):
+    assert table(cls) in PAGE.read_text()

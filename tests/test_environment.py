@@ -88,5 +88,5 @@ def test_where_the_system_has_no_cpuinfo_the_platform_names_the_processor(monkey
 
 
 def test_an_unknown_device_is_an_error():
-    with pytest.raises(UsageError, match="--device"):
+    with pytest.raises(UsageError, match="device: 'tpu' given"):
         environment.describe(device="tpu", conv="auto", threads=1)

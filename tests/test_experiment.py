@@ -112,7 +112,7 @@ def test_a_rewind_beyond_the_last_epoch_is_an_error(tmp_path, settings, how, epo
     run = start(tmp_path, settings).run
     pruning = small.prune_settings(rewind_epoch=epoch)
     call = {"start": lambda: start(tmp_path, settings, pruning), "reopen": lambda: prune(reopen(run), pruning)}[how]
-    one_line_error(UsageError, call, f"--rewind-epoch: {epoch} given; less than the 2 ")
+    one_line_error(UsageError, call, f"rewind_epoch: {epoch} given; less than the 2 ")
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])

@@ -22,7 +22,7 @@ from quatnet.cli.reproduce import reproduce
 from quatnet.cli.runs import runs
 from quatnet.cli.sweep import sweep
 from quatnet.cli.train import train
-from quatnet.errors import QuatnetError, RunError
+from quatnet.errors import QuatnetError, RunError, UsageError
 from quatnet.version import VERSION
 
 INTERRUPTED = 130
@@ -53,7 +53,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except QuatnetError as error:
-            _fail(str(error), error.exit_code)
+            _fail(self._message(ctx, error), error.exit_code)
         except click.UsageError as error:
             _fail_usage(error)
         except BrokenPipeError:
@@ -71,6 +71,15 @@ class Group(click.Group):
             ctx.exit(INTERRUPTED)
         finally:
             signal.signal(signal.SIGTERM, before)
+
+    def _message(self, ctx: click.Context, error: QuatnetError) -> str:
+        """Return what is wrong, with the option in place of the argument's name where the command has one."""
+        if isinstance(error, UsageError):
+            option = "--" + error.field.replace("_", "-")
+            command = self.commands[ctx.invoked_subcommand or ""]
+            if any(option in parameter.opts for parameter in command.params):
+                return f"{option}: {error.problem}"
+        return str(error)
 
 
 @click.group("quatnet", cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -27,18 +27,27 @@ from quatnet.settings import PruneSettings, TrainSettings
 PRUNING = tuple(field.name for field in fields(PruneSettings))
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
-@options.pruning_options
-@click.option("--budget", type=Size(), metavar="SIZE", help="Prune until the ticket fits: 900B, 16kB, 64KiB, 1MB.")
-@click.option("--target-accuracy", type=float, help="Prune as far as the test accuracy stays at this, in %.")
-@click.option(
+@options.of(PruneSettings)
+@options.option(
+    "Pruning", "--budget", type=Size(), metavar="SIZE", help="Prune until the ticket fits: 900B, 16kB, 64KiB, 1MB."
+)
+@options.option(
+    "Pruning",
+    "--target-accuracy",
+    type=float,
+    metavar="X",
+    help="Prune as far as the test accuracy stays at X percent.",
+)
+@options.option(
+    "Pruning",
     "--values",
     type=click.Choice(VALUES),
-    help="Of --budget: how the ticket stores weights.  [default: float32]",
+    show_default=Goal.values,
+    help="How the ticket of --budget stores weights.",
 )
-@options.arch_option(required=False)
-@options.training_options
+@options.of(TrainSettings)
 @options.compute_options
 @options.data_dir_option
 @options.runs_dir_option
@@ -65,7 +74,7 @@ def prune(
     """Prune a network round by round.
 
     Prunes RUN, or the run worked on last, or with --arch a new run; the same command again resumes or shows it. The
-    options from --arch on describe a new run; RUN keeps the settings it was made with.
+    options of Network, Data and Training describe a new run; RUN keeps the settings it was made with.
 
     With --budget or --target-accuracy it prunes as many rounds as that takes, and says what it cost.
 
@@ -78,7 +87,7 @@ def prune(
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
     if values is not None and budget is None:
         raise UsageError(f"--values: {values} given; only with --budget it matters how a ticket stores weights")
-    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values or "float32")
+    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values or Goal.values)
     if goal is not None:
         pruning.setdefault("rounds", MOST_ROUNDS)
     training = options.given(settings)

@@ -25,10 +25,10 @@ DIFFERENT = (
 )
 
 
-@click.command()
-@options.arch_option(required=False)
-@options.training_options
-@click.option(
+@click.command(cls=options.Command)
+@options.of(TrainSettings)
+@options.option(
+    "Network",
     "--ticket",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Train a pruned network again, from its seed ticket (quatnet export --format seed), instead of a dense one.",

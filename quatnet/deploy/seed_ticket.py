@@ -27,7 +27,7 @@ from quatnet.files import write_bytes
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.masks import Masks
 from quatnet.runs import DataDescription, Run, run_name
-from quatnet.settings import PruneSettings, TrainSettings, check_types
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.training import Phase, Position, TrainingData
 
 MAGIC = b"QNS"
@@ -166,8 +166,6 @@ def decode(content: bytes) -> SeedTicket:
     checksum = int(reader.array("<u4", 1)[0])
     settings = json.loads(_read_text(reader, bool(flags)))
     given = settings["train"]
-    check_types(TrainSettings, given)
-    check_types(PruneSettings, settings["prune"] or {})
     # Not for_architecture(**given): there an optimizer that is given changes the default of the rate.
     train = replace(TrainSettings.for_architecture(given["arch"], given["quaternion"]), **given)
     prune = None if settings["prune"] is None else PruneSettings(**settings["prune"])

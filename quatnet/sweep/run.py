@@ -104,9 +104,9 @@ def check(jobs: Sequence[Job], workers: int | None, scheduler: str | None) -> No
     if not jobs:
         raise UsageError("jobs: none given; at least one is needed")
     if workers is not None and scheduler is not None:
-        raise UsageError(f"--workers {workers}: not with --scheduler, for a cluster has as many as it was started with")
+        raise UsageError(f"{workers} given; a cluster has as many as it was started with (scheduler)", "workers")
     if workers is not None and workers < 1:
-        raise UsageError(f"--workers: {workers} given; 1 or more is needed")
+        raise UsageError(f"{workers} given; 1 or more is needed", "workers")
     names = [job.name for job in jobs]
     for name in names:
         if names.count(name) > 1:

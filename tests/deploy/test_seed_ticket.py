@@ -272,7 +272,7 @@ def test_settings_are_read_as_text_or_compressed():
         (changed("train", seed="x"), ""),
         (changed("train", width=1e400), "width"),
         (changed("prune", protocol="finetune"), "goes on from the rounds before"),
-        (changed("prune", amount=2), "--amount"),
+        (changed("prune", amount=2), "amount: 2 given"),
         (changed("data", input_shape=[2**12, 2**12, 1]), "at most 33,554,432"),
         (changed("data", input_shape=[4, 8]), ""),
         (changed("data", input_shape=[4, 8, "x"]), ""),

@@ -150,7 +150,7 @@ def test_a_width_that_floats_cannot_hold_is_whole_all_the_same(width):
 
 @pytest.mark.parametrize(("width", "nearest"), [(0.3, "0.333333"), (0.01, "0.0833333")])
 def test_a_width_that_gives_no_whole_number_of_neurons_names_the_nearest(width, nearest):
-    with pytest.raises(UsageError, match=rf"--width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
+    with pytest.raises(UsageError, match=rf"^width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
         build("lenet-12", quaternion=False, input_shape=MNIST, classes=10, width=width)
 
 
@@ -191,7 +191,7 @@ def test_a_real_network_takes_any_number_of_pixels():
         ({"classes": 1}, "classes: 1 given; 2 or more are needed"),
         ({"input_shape": (28, 28)}, r"input_shape: \(28, 28\) given; \(height, width, channels\) is needed"),
         ({"input_shape": (0, 28, 1)}, r"input_shape: \(0, 28, 1\) given"),
-        ({"device": "tpu"}, "--device: 'tpu' given; allowed are auto, cpu, gpu and gpu:K"),
+        ({"device": "tpu"}, "device: 'tpu' given; allowed are auto, cpu, gpu and gpu:K"),
     ],
 )
 def test_a_wrong_argument_is_named(changed, message):

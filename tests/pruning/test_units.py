@@ -336,7 +336,7 @@ def test_quaternions_of_a_real_network_are_an_error_before_anything_is_trained(t
     with pytest.raises(UsageError) as caught:
         start(tmp_path / "runs", settings, small.prune_settings(unit="quaternion"))
     assert str(caught.value) == (
-        "--unit: quaternion given; a real network has no quaternions, only weight and channel"
+        "unit: quaternion given; a real network has no quaternions, only weight and channel"
     )  # fmt: skip
     assert not (tmp_path / "runs").exists()
 
