@@ -25,7 +25,6 @@ from quatnet.deploy.ir import operations_of, products
 from quatnet.deploy.latency import Latency, measure
 from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx
-from quatnet.deploy.shrink import shrink
 from quatnet.deploy.values import VALUES
 from quatnet.deploy.weightless import Operation
 from quatnet.errors import UsageError
@@ -171,7 +170,7 @@ def _latencies(
     dense.set_flat(model.network.flat())
     functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         NUMPY: dense.predict,
-        DENSE: compile_dense(description, shrink(operations_of(model.network))).logits,
+        DENSE: compile_dense(description, model.operations).logits,
         SPARSE: compile_model(model, layout="csr").logits,
     }
     if (onnx := _onnxruntime(model)) is not None:

@@ -16,11 +16,10 @@ from threading import Lock
 import numpy as np
 
 from quatnet.data.preprocess import Normalizer
-from quatnet.deploy.ir import Add, Affine, operations_of, products
+from quatnet.deploy.ir import Add, Affine, products
 from quatnet.deploy.latency import measure
 from quatnet.deploy.layouts import LAYOUTS, Function, Layout, layouts_of, of_one
 from quatnet.deploy.model import Description, Model
-from quatnet.deploy.shrink import shrink
 from quatnet.deploy.weightless import Gather, Operation, Weightless
 from quatnet.errors import UsageError
 from quatnet.fast import blas
@@ -136,7 +135,7 @@ def compile_model(model: Model, *, layout: str = "auto", batch: int = 1) -> Comp
         raise UsageError(f"layout: {layout!r} given; allowed are auto, {', '.join(LAYOUTS)}")
     if batch < 1:
         raise UsageError(f"batch: {batch} given; 1 or more is needed")
-    operations = shrink(operations_of(model.network))
+    operations = model.operations
     chosen = {}
     for product in products(operations):
         candidates = layouts_of(product)

@@ -6,26 +6,16 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from quatnet.deploy.ir import operations_of
+from quatnet.deploy.shrink import shrink
+from quatnet.deploy.weightless import Operation
 from quatnet.experiment import finished_round, trained_network
 from quatnet.fast import accelerate
 from quatnet.nn.networks import Network, build
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
+from quatnet.settings import ModelSettings
 from quatnet.training import evaluate, predict
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """What `quatnet.build` makes a network of, with the same names and defaults."""
-
-    arch: str
-    quaternion: bool
-    seed: int = 0
-    init: str = "paper"
-    width: float = 1.0
-    signs: str = "hamilton"
-    norm: str = "split"
-    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -49,9 +39,9 @@ class Description:
     @classmethod
     def of(cls, run: Run) -> Description:
         """Describe the network of a run, whatever its initial weights and its dtype were."""
-        train, data = run.train_settings, run.data
+        t, data = run.train_settings, run.data
         settings = ModelSettings(
-            train.arch, train.quaternion, train.seed, width=train.width, signs=train.signs, norm=train.norm
+            arch=t.arch, quaternion=t.quaternion, seed=t.seed, width=t.width, signs=t.signs, norm=t.norm
         )
         return cls(settings, data.input_shape, data.class_names, data.mean, data.std)
 
@@ -72,6 +62,11 @@ class Model:
     def of(cls, run: Run, round_number: int | None = None) -> Model:
         """Return the network of a finished round, by default the last; a UsageError if there is no such round."""
         return cls(Description.of(run), trained_network(run, finished_round(run, round_number).round))
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The network for inference, without the channels that the logits do not depend on."""
+        return shrink(operations_of(self.network))
 
     @property
     def masks(self) -> Masks:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quatnet.data.preprocess import Normalizer
-from quatnet.deploy.ir import Add, Affine, operations_of
+from quatnet.deploy.ir import Add, Affine
 from quatnet.deploy.model import Description, Model
-from quatnet.deploy.shrink import shrink
 from quatnet.deploy.weightless import Gather, Mix, Operation, Weightless
 from quatnet.errors import UsageError
 from quatnet.files import write_bytes
@@ -60,7 +59,7 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
         raise UsageError(
             "ONNX needs the package onnx, which is not installed: pip install 'pruned-quaternions[onnx]'"
         ) from None
-    description, operations = model.description, shrink(operations_of(model.network))
+    description, operations = model.description, model.operations
     graph = graph_of(description, operations, preprocessing)
     of_images = "raw pixels from 0 to 255" if preprocessing else "(pixel - mean) / std for pixels from 0 to 1"
     pixel = TensorProto.UINT8 if preprocessing else TensorProto.FLOAT

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from quatnet.deploy import mask_codes
-from quatnet.deploy.model import Description, Model, ModelSettings
+from quatnet.deploy.model import Description, Model
 from quatnet.deploy.values import BYTES, HIGHEST, VALUES, Reader, check, encode_weights, read_weights, varint
 from quatnet.errors import RunError, UsageError
 from quatnet.files import write_bytes
 from quatnet.nn.architectures import architecture
 from quatnet.nn.networks import count_parameters
+from quatnet.settings import ModelSettings
 
 MAGIC = b"QNT"
 VERSION = 1
@@ -195,9 +196,9 @@ def _read_description(reader: Reader) -> tuple[Description, str]:
     if flags & NAMES:
         names = tuple(reader.take(reader.varint()).decode() for _ in range(classes))
     settings = ModelSettings(
-        ARCHITECTURES[arch],
-        bool(flags & QUATERNION),
-        seed,
+        arch=ARCHITECTURES[arch],
+        quaternion=bool(flags & QUATERNION),
+        seed=seed,
         width=width,
         signs="shuffled" if flags & SHUFFLED else "hamilton",
         norm=NORMS[norm],

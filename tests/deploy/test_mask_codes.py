@@ -9,9 +9,16 @@ from hypothesis import strategies as st
 
 from quatnet.deploy import mask_codes
 from quatnet.deploy.mask_codes import ALIKE, BITMAP, BLOCK, CSR, GONE, LEFT
-from quatnet.deploy.values import varint
+from quatnet.deploy.values import Reader, varint
 
 KINDS = (BITMAP, LEFT, GONE, CSR)
+
+
+def decode(content, shape):
+    reader = Reader(content)
+    mask = mask_codes.read(reader, shape)
+    reader.end()
+    return mask
 
 
 @st.composite
@@ -113,7 +120,7 @@ def test_every_coding_gives_the_mask_back(mask):
     codings = mask_codes.encodings(mask)
     assert set(codings) >= set(KINDS)
     for content in codings.values():
-        np.testing.assert_array_equal(mask_codes.decode(content, mask.shape), mask)
+        np.testing.assert_array_equal(decode(content, mask.shape), mask)
 
 
 @given(masks())
@@ -136,7 +143,7 @@ def test_none_and_all_cost_two_bytes(every):
     mask = np.full((300, 100), every)
     assert mask_codes.entropy(mask) == 0
     assert len(mask_codes.encode(mask)) == 2
-    np.testing.assert_array_equal(mask_codes.decode(mask_codes.encode(mask), mask.shape), mask)
+    np.testing.assert_array_equal(decode(mask_codes.encode(mask), mask.shape), mask)
 
 
 def test_few_weights_left_are_coded_by_their_gaps_half_of_them_as_a_bitmap_and_most_by_the_gaps_of_the_others():
@@ -164,15 +171,15 @@ def test_a_coding_that_is_cut_or_longer_is_refused(mask):
     for content in mask_codes.encodings(mask).values():
         for length in range(len(content)):
             with pytest.raises(ValueError, match=r"ends? early"):
-                mask_codes.decode(content[:length], mask.shape)
+                decode(content[:length], mask.shape)
         with pytest.raises(ValueError, match="goes on for 1 bytes"):
-            mask_codes.decode(content + b"\0", mask.shape)
+            decode(content + b"\0", mask.shape)
 
 
 @given(st.binary(max_size=40), st.tuples(st.integers(1, 30), st.integers(1, 30)))
 def test_any_bytes_are_a_mask_of_the_shape_or_refused(content, shape):
     try:
-        mask = mask_codes.decode(content, shape)
+        mask = decode(content, shape)
     except ValueError:
         return
     assert mask.shape == shape
@@ -203,4 +210,4 @@ def test_any_bytes_are_a_mask_of_the_shape_or_refused(content, shape):
 )
 def test_what_is_no_coding_of_ten_entries_is_refused(content, reason):
     with pytest.raises(ValueError, match=reason):
-        mask_codes.decode(content, (2, 5))
+        decode(content, (2, 5))

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quatnet.data.preprocess import normalize
-from quatnet.deploy import onnx as exporting
 from quatnet.deploy.ir import Affine
+from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx, write_onnx
 from quatnet.deploy.weightless import Gather, Maximum, Mix, Rectify
 from quatnet.errors import UsageError
@@ -100,7 +100,7 @@ def test_what_arranges_something_else_than_the_inputs_of_a_product_has_nodes_of_
     )
     model = made.model("lenet-12", quaternion=True, shape=(8, 8, 3))
     x = normalised(model, made.images(model, 2))
-    monkeypatch.setattr(exporting, "operations_of", lambda network: operations)
+    monkeypatch.setattr(Model, "operations", operations)
     expected = [plain.run(operations, image) for image in x]
     np.testing.assert_allclose(with_the_reference(to_onnx(model), x), expected, atol=1e-4, rtol=0)
 

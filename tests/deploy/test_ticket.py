@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from quatnet.data.preprocess import CIFAR_MEAN, CIFAR_STD, FASHION_MNIST_MEAN, FASHION_MNIST_STD, MNIST_MEAN, MNIST_STD
 from quatnet.deploy import ticket
-from quatnet.deploy.model import Description, Model, ModelSettings
+from quatnet.deploy.model import Description, Model
 from quatnet.deploy.ticket import decode, encode, entropy_bound, quantised, read_ticket, size, write_ticket
 from quatnet.deploy.values import VALUES, varint
 from quatnet.errors import RunError, UsageError
 from quatnet.nn.architectures import ARCHITECTURES, NORMALISATIONS
 from quatnet.nn.networks import build
+from quatnet.settings import ModelSettings
 from tests import small
 from tests.deploy import made
 from tests.deploy.test_mask_codes import mask_at, varint_at
@@ -46,7 +47,7 @@ def same_values(a, b):
 
 def of_mnist(arch, *, quaternion, kept, seed=0):
     """A network for MNIST with `kept` weights at random."""
-    settings = ModelSettings(arch, quaternion, seed=3)
+    settings = ModelSettings(arch=arch, quaternion=quaternion, seed=3)
     description = Description(settings, (28, 28, 1), tuple("0123456789"), MNIST_MEAN, MNIST_STD)
     network = description.build()
     parameters = network.parameters
@@ -345,7 +346,7 @@ def test_a_missing_file_and_other_files_are_refused(tmp_path):
 
 def example():
     """The ticket of docs/ticket.md: a quaternion lenet-12 of a third of its width, for images of 4 x 8 pixels."""
-    settings = ModelSettings("lenet-12", True, seed=300, width=1 / 3)
+    settings = ModelSettings(arch="lenet-12", quaternion=True, seed=300, width=1 / 3)
     description = Description(settings, (4, 8, 1), ("0", "1"), (0.5,), (0.25,))
     network = description.build()
     parameters = network.parameters

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from string import Template
 
 import numpy as np
 
 from quatnet.deploy.c.plan import Plan
-from quatnet.deploy.c.text import string
+from quatnet.deploy.c.text import string, text_of
 from quatnet.deploy.model import Description, Model
 from quatnet.nn.networks import count_parameters
 from quatnet.version import VERSION
@@ -36,32 +37,8 @@ def notes(model: Model, plan: Plan, flash: dict[str, int], values: str, accuracy
         "Flash": f"{sum(flash.values())} bytes of constants; code, pointers and the names of the classes come on top",
         "RAM": f"{4 * plan.memory} bytes of buffers",
     }
-    return f"""\
-/*
-An image classifier, pruned and written in C99 by quatnet {VERSION}.
-
-{_columns(facts.items())}
-
-{_table(plan, flash)}
-
-Channels that the logits do not depend on are left out. Flash: the weights, their places, scales and biases. RAM: the
-output of a layer, and what it needs while it runs; those that are not needed at the same time share their memory. The
-logits are the caller's.
-
-Classes:
-{chr(10).join(classes)}
-
-The buffers are static, so the functions are not reentrant: one image at a time. To compile, and to test:
-
-    cc -std=c99 -O3 -c network.c
-    echo 'int network_self_test(void); int main(void) {{ return network_self_test(); }}' > test.c
-    cc -std=c99 -O3 -DNETWORK_SELF_TEST network.c test.c -o test && ./test && echo passed
-
-The self-test compares the logits of images with those of quatnet. They may differ by 1e-4 of the largest, or of 1.
-*/
-#include "network.h"
-
-"""
+    texts = {"version": VERSION, "facts": _columns(facts.items()), "table": _table(plan, flash)}
+    return Template(text_of("head.c")).substitute(texts, classes="\n".join(classes))
 
 
 def _architecture(d: Description) -> str:

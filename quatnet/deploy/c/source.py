@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from string import Template
 
 import numpy as np
 
 from quatnet.data.preprocess import Normalizer
 from quatnet.deploy.c.packing import Packed
 from quatnet.deploy.c.plan import Call, Plan
-from quatnet.deploy.c.text import array, string
+from quatnet.deploy.c.text import array, string, text_of
 from quatnet.deploy.model import Description
 from quatnet.nn.layers.shape import GRAY
 from quatnet.quaternion import Signs
@@ -21,36 +21,12 @@ ORDER = (
 """The files in kernels/, which have the functions that a network calls and what these need; others come last."""
 
 
-def text_of(file: str) -> str:
-    """Return a file in kernels/."""
-    return (resources.files("quatnet.deploy.c") / "kernels" / file).read_text(encoding="utf-8")
-
-
 def header(description: Description, *, ram: int, flash: int) -> str:
     """Return the header."""
     height, width, channels = description.input_shape
-    classes = len(description.class_names)
-    return f"""\
-#ifndef NETWORK_H
-#define NETWORK_H
-
-#include <stdint.h>
-
-/* An image. */
-#define NETWORK_HEIGHT {height}
-#define NETWORK_WIDTH {width}
-#define NETWORK_CHANNELS {channels}
-#define NETWORK_PIXELS {height * width * channels}
-
-#define NETWORK_CLASSES {classes}
-
-/* Bytes of the buffers and of the constants. */
-#define NETWORK_RAM {ram}
-#define NETWORK_FLASH {flash}
-
-{text_of("network.h")}
-#endif
-"""
+    sizes = {"height": height, "width": width, "channels": channels, "pixels": height * width * channels}
+    text = Template(text_of("network.h"))
+    return text.substitute(sizes, classes=len(description.class_names), ram=ram, flash=flash)
 
 
 class Constants:
