@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 from functools import partial
 from threading import Lock
 
@@ -73,7 +72,10 @@ class Compiled:
         self._check(images)
         normalizer = self._bytes if images.dtype == np.uint8 else self._fractions
         if len(images) == 1:
-            z = self._single(normalizer(images))
+            x = images.reshape(-1).astype(np.float32)
+            x -= normalizer.offset
+            x *= normalizer.factor
+            z = self._single(x)
             np.subtract(z, z[z.argmax()], out=z)  # `argmax`, and a product for the sum, are quicker than reductions
             np.exp(z, out=z)
             z /= self._ones.dot(z)
@@ -86,11 +88,10 @@ class Compiled:
         """Return the logits (n, classes) of normalised images (n, h, w, c); a UsageError if they have another shape."""
         self._check(inputs)
         x = np.ascontiguousarray(inputs, np.float32)
-        return self._single(x)[None] if len(x) == 1 else self._batches(x, lambda part: part)
+        return self._single(x.reshape(-1))[None] if len(x) == 1 else self._batches(x, lambda part: part)
 
     def _single(self, x: np.ndarray) -> np.ndarray:
-        """Return the logits (classes,) of one normalised image (1, h, w, c)."""
-        x = x.reshape(-1)
+        """Return the logits (classes,) of the normalised pixels (h w c,) of one image."""
         if self._work > THREADED_WORK:
             with ONE_THREAD:
                 return _run(self._one, x)
@@ -192,19 +193,20 @@ class OneThread:
     """
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._single = Lock(), 0, ExitStack()
+        self._lock, self._inside = Lock(), 0
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
-                self._single.enter_context(blas.threads(1))
+                self._single = blas.threads(1)
+                self._single.__enter__()
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._single.close()
+                self._single.__exit__(None, None, None)
 
 
 ONE_THREAD = OneThread()
