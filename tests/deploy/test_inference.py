@@ -12,7 +12,7 @@ from quatnet.data.preprocess import normalize
 from quatnet.deploy import inference, latency, layouts
 from quatnet.deploy.inference import OneThread, compile_model
 from quatnet.deploy.ir import Affine, Window, operations_of, products
-from quatnet.deploy.layouts import LAYOUTS, Product, layouts_of
+from quatnet.deploy.layouts import LAYOUTS, Layout, layouts_of
 from quatnet.errors import UsageError
 from quatnet.fast import blas
 from quatnet.quaternion import SIGN
@@ -104,15 +104,15 @@ def test_a_convolution_of_any_stride_and_padding_is_its_formula_in_every_layout(
     x = random.normal(size=(7, 6, 8, 5)).astype(np.float32)
     expected = [reference.one(product, image) for image in x]
     for layout in layouts_of(product):
-        np.testing.assert_allclose(layout.many(x), expected, atol=1e-4, err_msg=layout.layout)
+        np.testing.assert_allclose(layout.many(x), expected, atol=1e-4, err_msg=layout.name)
 
 
 def test_columns_of_many_images_are_made_group_by_group(monkeypatch):
     convolution = products(operations_of(made.model("conv-2", quaternion=False).network))[0]
     x = np.random.default_rng(0).normal(size=(5, *convolution.input_shape)).astype(np.float32)
-    whole = next(p for p in layouts_of(convolution) if p.layout == "csr").many(x)
+    whole = next(p for p in layouts_of(convolution) if p.name == "csr").many(x)
     monkeypatch.setattr(layouts, "COLUMN_BYTES", 2 * 4 * 16 * 16 * 27)
-    np.testing.assert_array_equal(next(p for p in layouts_of(convolution) if p.layout == "csr").many(x), whole)
+    np.testing.assert_array_equal(next(p for p in layouts_of(convolution) if p.name == "csr").many(x), whole)
 
 
 def test_csr_needs_no_private_function_of_scipy(monkeypatch):
@@ -154,7 +154,7 @@ def counting(layout, one, many):
     def busy(count):
         return lambda x: np.full(1, sum(range(count)))
 
-    return Product(layout, busy(one), busy(many), (), 0)
+    return Layout(layout, busy(one), busy(many), (), 0)
 
 
 @pytest.mark.parametrize(("batch", "fastest"), [(1, "packed"), (8, "csr")])
@@ -245,7 +245,7 @@ def test_threads_do_not_disturb_each_other(layout):
 @pytest.mark.parametrize("count", [1, 3])
 def test_large_products_run_on_one_thread_of_blas(monkeypatch, count):
     seen = []
-    spy = Product(
+    spy = Layout(
         "dense",
         lambda x: seen.append(threads_of_blas()) or x[:5],
         lambda x: seen.append(threads_of_blas()) or x[:, :5],
