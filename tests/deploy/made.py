@@ -16,10 +16,8 @@ def model(arch, *, quaternion, density=0.3, norm="split", signs="hamilton", shap
     """Return a model with random biases, masks of a density, and moving statistics that are not those of the start."""
     shape = shape or SHAPES.get(arch, (16, 16, 3))
     channels = shape[2]
-    settings = ModelSettings(
-        arch=arch, quaternion=quaternion, seed=seed, width=WIDTHS.get(arch, 1.0), signs=signs, norm=norm
-    )
-    mean, std = (0.13, 0.4, 0.5)[:channels], (0.3, 0.25, 0.2)[:channels]
+    width, mean, std = WIDTHS.get(arch, 1.0), (0.13, 0.4, 0.5)[:channels], (0.3, 0.25, 0.2)[:channels]
+    settings = ModelSettings(arch=arch, quaternion=quaternion, seed=seed, width=width, signs=signs, norm=norm)
     description = Description(settings, shape, tuple("abcde"), mean, std)
     network = description.build()
     random = np.random.default_rng(seed)

@@ -90,14 +90,9 @@ def test_the_reference_of_onnx_has_the_same_logits(name):
 
 
 def test_what_arranges_something_else_than_the_inputs_of_a_product_has_nodes_of_its_own(monkeypatch):
-    w, b = np.random.default_rng(0).normal(size=(65, 5)).astype(np.float32)[:-1], np.ones(5, np.float32)
-    operations = (
-        Mix((8, 8, 3), (8, 8, 4), GRAY),
-        Maximum((8, 8, 4), (4, 4, 4), 2),
-        Gather((4, 4, 4), (64,), blocks=4),
-        Rectify((64,), (64,)),
-        Affine((64,), (5,), "fc", w, w != 0, b),
-    )
+    w, b = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32), np.ones(5, np.float32)
+    on_maps = Mix((8, 8, 3), (8, 8, 4), GRAY), Maximum((8, 8, 4), (4, 4, 4), 2), Gather((4, 4, 4), (64,), blocks=4)
+    operations = (*on_maps, Rectify((64,), (64,)), Affine((64,), (5,), "fc", w, w != 0, b))
     model = made.model("lenet-12", quaternion=True, shape=(8, 8, 3))
     x = normalised(model, made.images(model, 2))
     monkeypatch.setattr(Model, "operations", operations)
