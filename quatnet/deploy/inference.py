@@ -99,7 +99,7 @@ class Compiled:
 
     def _batches(self, images: np.ndarray, normalizer: Function) -> np.ndarray:
         """Return the logits (n, classes) of images, some at a time."""
-        logits = np.empty((self._classes, len(images)), np.float32).T  # as the last product leaves them
+        logits: np.ndarray = np.empty((self._classes, len(images)), np.float32).T  # as the last product leaves them
         with ONE_THREAD:
             for start in range(0, len(images), EVALUATION_BATCH):
                 part = images[start : start + EVALUATION_BATCH]
