@@ -6,7 +6,7 @@ A reference implementation of "Neural Networks at a Fraction with Pruned Quatern
 
 from quatnet import data, deploy, nn, pruning, quaternion, runs, training
 from quatnet.api import build, reopen, start, trained_network
-from quatnet.deploy.compile import compile_run as compile
+from quatnet.deploy.inference import compile_run as compile
 from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.fast import Compute
 from quatnet.nn.networks import Network

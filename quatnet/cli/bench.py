@@ -10,7 +10,7 @@ import click
 
 from quatnet.cli import options
 from quatnet.cli.console import Output, share
-from quatnet.deploy.card import BATCHES, COMPILED, DENSE, NUMPY, ONNX, SPARSE, C, Card, RoundCard, card
+from quatnet.deploy.card import BATCHES, COMPILED, DENSE, NUMPY, ONNX, SPARSE, C, Card, RoundCard, card_of
 from quatnet.deploy.layouts import LAYOUTS
 from quatnet.environment import describe
 from quatnet.errors import UsageError
@@ -73,7 +73,7 @@ def bench(
         dataset = data_of(one, data_dir=data_dir).dataset.subset(None, test_size, one.train_settings.seed)
         output.say(f"{one.path}: {len(one.results())} rounds")
         cards.append(
-            card(
+            card_of(
                 one,
                 dataset,
                 layout=layout,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from quatnet.data.fingerprint import DataDescription
-from quatnet.deploy import positions
+from quatnet.deploy import mask_codes
 from quatnet.deploy.ticket import check_limits, opened, sealed
 from quatnet.deploy.values import Reader, varint
 from quatnet.errors import DataError, RunError, UsageError
@@ -161,7 +161,7 @@ def decode(content: bytes) -> SeedTicket:
     _check_start(prune, round)
     check_limits(train.arch, train.width, data.input_shape, len(data.class_names))
     parameters = network_for(train, data, Compute(threads=1)).parameters
-    masks = {name: positions.read(reader, p.shape) for name, p in parameters.items() if p.prunable}
+    masks = {name: mask_codes.read(reader, p.shape) for name, p in parameters.items() if p.prunable}
     reader.end()
     return SeedTicket(train, prune, data, round, Masks(masks), checksum)
 
@@ -202,7 +202,7 @@ def _read_text(reader: Reader, compressed: bool) -> bytes:
 
 
 def _encode_masks(masks: Masks) -> bytes:
-    return b"".join(positions.encode(mask) for mask in masks.dense().values())
+    return b"".join(mask_codes.encode(mask) for mask in masks.dense().values())
 
 
 def _checksum(values: dict[str, np.ndarray]) -> int:

@@ -24,7 +24,7 @@ from quatnet.runs import run_name
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
 from tests import small
-from tests.deploy.test_positions import mask_at, varint_at
+from tests.deploy.test_mask_codes import mask_at, varint_at
 from tests.deploy.test_ticket import in_page, resealed
 
 REINIT = {"protocol": "reinit", "criterion": "random"}

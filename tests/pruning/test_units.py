@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quatnet.deploy.ir import operations_of, products
 from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import products, steps_of
 from quatnet.errors import UsageError
 from quatnet.experiment import start
 from quatnet.nn.layers import BatchNorm, WeightLayer
@@ -321,9 +321,9 @@ def test_the_logits_do_not_depend_on_the_biases_of_channels_that_are_gone(name, 
 def test_a_shrunk_network_has_the_channels_that_are_left_and_all_of_their_weights(name, quaternion):
     net = network(name, quaternion)
     prune(net, "channel", amount=0.5)
-    whole, shrunk = products(steps_of(net)), products(shrink(steps_of(net)))
+    whole, shrunk = products(operations_of(net)), products(shrink(operations_of(net)))
     assert all(step.mask.all() for step in shrunk)
-    assert sum(step.kept for step in shrunk) == net.parameters.count_kept()
+    assert sum(step.mask.sum() for step in shrunk) == net.parameters.count_kept()
     assert [step.weight.shape[-1] for step in shrunk[:-1]] == channels_left(net)
     assert sum(step.bias.size for step in shrunk) < sum(step.bias.size for step in whole)
 
