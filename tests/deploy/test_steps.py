@@ -56,7 +56,7 @@ def test_shuffled_signs_are_those_of_the_seed():
     model = made.model("lenet-12", quaternion=True, signs="shuffled", seed=3)
     x = inputs(model)
     steps = steps_of(model.network)
-    assert steps[1].signs != made.model("lenet-12", quaternion=True).network.layers["fc1"].signs
+    assert steps[1].signs != made.model("lenet-12", quaternion=True).network.layers.layers["fc1"].signs
     np.testing.assert_allclose(
         [reference.run(steps, image) for image in x], model.network.predict(x), atol=1e-5, rtol=0
     )
