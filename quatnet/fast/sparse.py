@@ -23,7 +23,7 @@ FEW = 0.4
 """Density below which the entries left are few enough to be listed."""
 
 SPARSE_BELOW = 0.15
-"""Density of a weight below which y and dx go through CSR (docs/performance.md); it lies below FEW."""
+"""Density of a weight below which y and dx go through CSR (docs/performance.md)."""
 
 SAMPLED_BELOW = 0.03
 """Density below which dw does, too."""
@@ -32,20 +32,22 @@ WEIGHTS_AT_A_TIME = 2048
 """Weights whose gradients are taken together: their rows of x' and dy' fit the cache."""
 
 
-def few(mask: np.ndarray) -> np.ndarray | None:
+def few(mask: np.ndarray, below: float = FEW) -> np.ndarray | None:
     """Return the positions of the entries left of a mask, in the flattened array, or None if they are not few."""
-    return np.flatnonzero(mask) if np.count_nonzero(mask) < FEW * mask.size else None
+    return np.flatnonzero(mask) if np.count_nonzero(mask) < below * mask.size else None
 
 
 class Pruned:
     """A product that is that of `dense` until few weights are left, and equal to it but for rounding from then on.
 
-    The gradients of `weights_at_a_time` weights are taken together.
+    They are few `below` a density. The gradients of `weights_at_a_time` of them are taken together.
     """
 
-    def __init__(self, dense: Direct | Stacked, weights_at_a_time: int = WEIGHTS_AT_A_TIME) -> None:
+    def __init__(
+        self, dense: Direct | Stacked, below: float = SPARSE_BELOW, weights_at_a_time: int = WEIGHTS_AT_A_TIME
+    ) -> None:
         self._dense = dense
-        self._weights_at_a_time = weights_at_a_time
+        self._below, self._weights_at_a_time = below, weights_at_a_time
         self._mask: np.ndarray | None = None
         self._csr: Csr | None = None
 
@@ -53,9 +55,8 @@ class Pruned:
         """Return y (n, out) for x (n, in); backward writes the gradient of the weights left and returns dx."""
         dense = self._dense
         if weight.mask is not self._mask:
-            kept, self._mask = few(weight.mask), weight.mask
-            is_sparse = kept is not None and kept.size < SPARSE_BELOW * weight.size
-            self._csr = Csr(kept, weight.shape) if kept is not None and is_sparse else None
+            kept, self._mask = few(weight.mask, self._below), weight.mask
+            self._csr = None if kept is None else Csr(kept, weight.shape)
         if self._csr is None:
             return dense.forward(x, weight)
         if isinstance(dense, Direct):
