@@ -48,7 +48,7 @@ def layers(
     `conv` is `auto`, `im2col`, or `winograd` wherever it applies: to 3x3 kernels with stride 1 and padding 1 on maps of
     even height and width, F(4x4, 3x3) where both are multiples of 4, else F(2x2, 3x3). `auto` takes it where it is
     faster: from 16 input channels on. The threads share what lies before the flattening, and the products of dense
-    layers from `large_weight` entries on. Below the density `sparse_below`, these products leave out the pruned weights.
+    layers from `large_weight` entries on. Below the density `sparse_below` these leave out the pruned weights.
     """
     accelerated = _Builder(conv, threads, large_weight, sparse_below, Buffers()).sequential(network, input_shape)
     return accelerated if threads.count == 1 else _share(accelerated, threads)
