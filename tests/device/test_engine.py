@@ -16,13 +16,13 @@ from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.lottery import prune
 from quatnet.pruning.masks import Masks
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
-from quatnet.training import Phase, Position, TrainingData, evaluate, make_optimizer, predict, train_epoch
+from quatnet.training import predict
 from tests import small
 from tests.device.strict import installed, no_synchronisation
 from tests.nn.every import ARCHITECTURES, LAYERS, OPTIMIZERS, batches, network, random_layer, trained
+from tests.small import Bench
 
 DEVICES = ("cpu", "gpu")
-ROUND_0 = Position(Phase.ROUNDS, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -178,24 +178,6 @@ def test_steps_of_training_are_the_cpus_and_do_not_wait(arch, quaternion):
 def test_where_kernels_cannot_be_compiled_a_network_stays_as_it_is():
     one = network("conv-2", quaternion=True, device="gpu")
     assert accelerate(one) is one
-
-
-class Bench:
-    """A small network on a device, with its optimizer, data and settings."""
-
-    def __init__(self, dataset, device, *, quaternion=True, **given):
-        self.settings = small.train_settings(dataset.source, quaternion=quaternion, dtype="float64", **given)
-        self.dataset = TrainingData.cut(dataset, self.settings).dataset
-        shape, classes = dataset.input_shape, dataset.classes
-        of_it = {"input_shape": shape, "classes": classes, "dtype": "float64", "device": device}
-        self.network = build("lenet-12", quaternion=quaternion, **of_it)
-        self.optimizer = make_optimizer(self.network, self.settings)
-
-    def train_epoch(self):
-        return train_epoch(self.network, self.optimizer, self.dataset, self.settings, ROUND_0, 0)
-
-    def evaluate(self):
-        return evaluate(self.network, self.dataset, self.dataset.x_test, self.dataset.y_test)
 
 
 @pytest.mark.parametrize("given", [{}, {"augment": True}, {"optimizer": "sgd", "momentum": 0.9}], ids=str)
