@@ -12,8 +12,11 @@ from quatnet.fast import Compute
 from quatnet.pruning import protocols
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.streams import Phase, Position
+from quatnet.training import Progress, TrainingData, evaluate, make_optimizer, train, train_epoch
 
 TRAIN, TEST, CLASSES = 60, 25, 3
+ROUND_0 = Position(Phase.ROUNDS, 0)
 
 build = partial(quatnet.build, engine="reference")
 """A network on the engine of the core."""
@@ -59,3 +62,28 @@ def experiment(runs_dir: Path, train: TrainSettings, prune: PruneSettings, liste
     begun = start(runs_dir, train, prune, engine=Compute(), listener=listener)
     protocols.prune(begun, prune)
     return begun.run
+
+
+class Bench:
+    """A network on some device and engine, its optimizer, data and settings."""
+
+    def __init__(
+        self, dataset, device="cpu", arch="lenet-12", *, engine="fast", quaternion=True, dtype="float64", **given
+    ):
+        self.settings = train_settings(dataset.source, quaternion=quaternion, dtype=dtype, **given)
+        self.data = TrainingData.cut(dataset, self.settings)
+        compute = Compute(device, conv="im2col", threads=1, engine=engine)
+        of_it = {"input_shape": dataset.input_shape, "classes": dataset.classes, "dtype": dtype, "device": device}
+        self.network = compute.prepare(build(arch, quaternion=quaternion, **of_it))
+        self.optimizer = compute.optimizer(make_optimizer(self.network, self.settings), self.network)
+
+    def train_epoch(self, epoch=0, position=ROUND_0, after_step=lambda step, steps: None):
+        everything = self.network, self.optimizer, self.data.dataset, self.settings, position, epoch
+        return train_epoch(*everything, after_step)
+
+    def train(self, position=ROUND_0, progress=None, after_epoch=lambda progress: None, **given):
+        everything = self.network, self.optimizer, self.data, self.settings, position, progress or Progress()
+        return train(*everything, after_epoch, **given)
+
+    def evaluate(self):
+        return evaluate(self.network, self.data.dataset, self.data.dataset.x_test, self.data.dataset.y_test)

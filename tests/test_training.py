@@ -13,38 +13,22 @@ from quatnet.nn.optimizers import SGD, Adam
 from quatnet.streams import Phase, Position, Stream, generator
 from quatnet.training import (
     Progress,
-    TrainingData,
     evaluate,
-    make_optimizer,
     predict,
-    train,
-    train_epoch,
 )
 from tests import small
-from tests.small import build
-
-ROUND_0 = Position(Phase.ROUNDS, 0)
+from tests.small import ROUND_0
 
 
-class Bench:
-    """A network, its optimizer, data and settings, and what a training of them showed."""
+class Bench(small.Bench):
+    """A network in training, and what that showed."""
 
-    def __init__(self, dataset, *, quaternion=True, dtype="float32", **given):
-        self.settings = small.train_settings(dataset.source, quaternion=quaternion, dtype=dtype, **given)
-        self.data = TrainingData.cut(dataset, self.settings)
-        shape, classes = dataset.input_shape, dataset.classes
-        self.network = build("lenet-12", quaternion=quaternion, input_shape=shape, classes=classes, dtype=dtype)
-        self.optimizer = make_optimizer(self.network, self.settings)
-        self.progresses = []
-        self.values = []
-        self.steps = []
+    def __init__(self, dataset, *, dtype="float32", **given):
+        super().__init__(dataset, engine="reference", dtype=dtype, **given)
+        self.progresses, self.values, self.steps = [], [], []
 
     def train(self, position=ROUND_0, progress=None):
-        everything = self.network, self.optimizer, self.data, self.settings, position, progress or Progress()
-        return train(*everything, self._epoch, lambda *step: self.steps.append(step))
-
-    def train_epoch(self, epoch=0, position=ROUND_0):
-        return train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, position, epoch)
+        return super().train(position, progress, self._epoch, after_step=lambda *step: self.steps.append(step))
 
     def _epoch(self, progress):
         self.progresses.append(progress)

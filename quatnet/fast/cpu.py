@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from quatnet.fast.batchnorm import FastBatchNorm
 from quatnet.fast.conv import FastConv2d, Im2col
 from quatnet.fast.dense import Direct, FastDense
@@ -15,7 +17,10 @@ from quatnet.fast.sparse import SPARSE_BELOW, Pruned
 from quatnet.fast.stacked import Stacked
 from quatnet.fast.threads import SERIAL, Buffers, Threads
 from quatnet.fast.winograd import F2, F4, Winograd
+from quatnet.fast.wrapper import Wrapper
 from quatnet.nn.layers import (
+    AppendGray,
+    Backward,
     BatchNorm,
     Conv2d,
     Dense,
@@ -27,6 +32,7 @@ from quatnet.nn.layers import (
     Residual,
     Sequential,
 )
+from quatnet.nn.layers.shape import GRAY
 
 FEWEST_CHANNELS = 16
 """Below this many input channels the inner loops of Winograd's transforms are too short to pay."""
@@ -82,6 +88,8 @@ class _Builder:
             return FastDense(layer, Pruned(product, self.sparse_below))
         if isinstance(layer, BatchNorm):
             return FastBatchNorm(layer, self.threads)
+        if isinstance(layer, AppendGray):
+            return FastAppendGray(layer)
         return layer
 
     def _convolution(self, layer: Conv2d, shape: tuple[int, ...]) -> FastConv2d:
@@ -90,6 +98,17 @@ class _Builder:
         if fits and (self.conv == "winograd" or layer.inputs >= FEWEST_CHANNELS):
             return FastConv2d(layer, Winograd(F4 if shape[0] % 4 == shape[1] % 4 == 0 else F2, self.buffers))
         return FastConv2d(layer, Im2col(*geometry))
+
+
+class FastAppendGray(Wrapper[AppendGray]):
+    """The gray value as fourth channel, by a product with the shares of the colours."""
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        """Return (n, h, w, 4), and the layer's backward pass."""
+        y = np.empty((*x.shape[:-1], 4), dtype=x.dtype)
+        y[..., :3] = x
+        y[..., 3] = x @ np.asarray(GRAY, dtype=x.dtype)
+        return y, lambda dy, inputs=True: self.layer.forward(x)[1](dy, inputs)
 
 
 def _share(network: Sequential, threads: Threads) -> Sequential:

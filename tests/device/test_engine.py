@@ -15,15 +15,13 @@ from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
 from quatnet.pruning.protocols import prune
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
-from quatnet.streams import Phase, Position
-from quatnet.training import TrainingData, evaluate, make_optimizer, predict, train_epoch
+from quatnet.training import predict
 from tests import small
 from tests.device.strict import installed, no_synchronisation
 from tests.nn.every import ARCHITECTURES, LAYERS, OPTIMIZERS, batches, network, random_layer, trained
-from tests.small import build
+from tests.small import Bench, build
 
 DEVICES = ("cpu", "gpu")
-ROUND_0 = Position(Phase.ROUNDS, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -166,55 +164,19 @@ def test_preprocessing_is_the_cpus(cupy, random, dtype, images_dtype):
 # Whole networks
 
 
-def on_both(arch, quaternion, steps=4, **given):
-    """Train a network on both devices, without waiting for them; return what the last step gave on each."""
-    networks = {device: network(arch, quaternion, device=device, **given) for device in DEVICES}
-    found = {device: trained(one, steps, (1.0, 0.4), no_synchronisation) for device, one in networks.items()}
-    return {device: [*arrays.values()] for device, arrays in found.items()}
-
-
 @pytest.mark.parametrize("quaternion", [False, True], ids=["real", "quaternion"])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_steps_of_training_are_the_cpus_and_do_not_wait(arch, quaternion):
-    assert_all_same(on_both(arch, quaternion))
-
-
-@pytest.mark.parametrize("given", [{"norm": "whitening"}, {"norm": "scalar"}, {"signs": "shuffled"}], ids=str)
-def test_variants_of_quaternion_networks_are_the_cpus_and_do_not_wait(given):
-    assert_all_same(on_both("resnet-20", True, steps=2, **given))
-
-
-@pytest.mark.parametrize("quaternion", [False, True], ids=["real", "quaternion"])
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_in_float32_the_first_logits_are_the_cpus_and_everything_is_float32(arch, quaternion):
-    """What comes after can differ by more than rounding: where a ReLU or a pooling is undecided, gradients jump."""
-    networks = {device: network(arch, quaternion, "float32", device) for device in DEVICES}
-    results = {device: [*trained(one, steps=1).values()] for device, one in networks.items()}
-    assert_all_same({device: result[:2] for device, result in results.items()})
-    assert {array.dtype for array in results["gpu"]} == {np.dtype("float32")}
+    results = {}
+    for device in DEVICES:
+        found = trained(network(arch, quaternion, device=device), 4, (1.0, 0.4), no_synchronisation)
+        results[device] = [*found.values()]
+    assert_all_same(results)
 
 
 def test_where_kernels_cannot_be_compiled_a_network_stays_as_it_is():
     one = network("conv-2", quaternion=True, device="gpu")
     assert accelerate(one) is one
-
-
-class Bench:
-    """A small network on a device, with its optimizer, data and settings."""
-
-    def __init__(self, dataset, device, *, quaternion=True, **given):
-        self.settings = small.train_settings(dataset.source, quaternion=quaternion, dtype="float64", **given)
-        self.dataset = TrainingData.cut(dataset, self.settings).dataset
-        shape, classes = dataset.input_shape, dataset.classes
-        of_it = {"input_shape": shape, "classes": classes, "dtype": "float64", "device": device}
-        self.network = build("lenet-12", quaternion=quaternion, **of_it)
-        self.optimizer = make_optimizer(self.network, self.settings)
-
-    def train_epoch(self):
-        return train_epoch(self.network, self.optimizer, self.dataset, self.settings, ROUND_0, 0)
-
-    def evaluate(self):
-        return evaluate(self.network, self.dataset, self.dataset.x_test, self.dataset.y_test)
 
 
 @pytest.mark.parametrize("given", [{}, {"augment": True}, {"optimizer": "sgd", "momentum": 0.9}], ids=str)

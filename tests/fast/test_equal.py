@@ -78,7 +78,8 @@ def outcome(layer, parameters, state, x, dy):
     dx = backward(dy)
     gradient = parameters.gradient * parameters.mask
     parameters.gradient.fill(0)
-    layer.forward(x)[1](dy, inputs=False)
+    nothing = layer.forward(x)[1](dy, inputs=False)
+    assert nothing is None or not parameters
     alone = parameters.gradient * parameters.mask
     found = {"y": y, "dx": dx, "gradient": gradient, "gradient alone": alone, "predict": layer.predict(x)}
     return found | {"statistics": state.value}

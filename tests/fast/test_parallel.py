@@ -47,19 +47,6 @@ def test_results_are_bit_identical_from_run_to_run(images_nhwc):
             np.testing.assert_array_equal(found, array)
 
 
-def test_predictions_are_the_forward_pass(images_nhwc):
-    layer, _ = trunk(Conv2d, 2)
-    np.testing.assert_array_equal(layer.predict(images_nhwc), layer.forward(images_nhwc)[0])
-
-
-def test_threads_see_new_values(images_nhwc):
-    layer, parameters = trunk(Conv2d, 2)
-    serial, same = trunk(Conv2d, 1)
-    for p in (parameters, same):
-        p.set_value(np.random.default_rng(2).normal(size=p.size))
-    np.testing.assert_allclose(layer.predict(images_nhwc), serial.predict(images_nhwc), atol=1e-12)
-
-
 def test_a_thread_without_images_adds_nothing(images_nhwc):
     layer, parameters = trunk(Conv2d, 3)
     outputs_and_gradients(layer, parameters, images_nhwc)

@@ -58,14 +58,6 @@ def test_the_gradients_of_many_weights_are_taken_part_by_part(kind):
         np.testing.assert_allclose(found, wanted, atol=1e-11)
 
 
-@LAYERS
-@DENSITIES
-def test_the_gradient_of_the_input_can_be_spared(kind, density):
-    _, fast = pruned_pair(kind, density)
-    _, backward = fast.forward(np.ones((2, 1024)))
-    assert backward(np.ones((2, 24)), inputs=False) is None
-
-
 def test_the_entries_left_are_listed_where_they_are_few():
     mask = np.zeros((4, 5), bool)
     mask.flat[[3, 7, 11]] = True

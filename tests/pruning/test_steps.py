@@ -8,11 +8,11 @@ from quatnet.api import start
 from quatnet.errors import RunError
 from quatnet.experiment import DENSE, Listener, Reference
 from quatnet.files import write_npz
+from quatnet.nn import networks
 from quatnet.pruning.protocols import prune, train_dense
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase
 from tests import small
-from tests.small import build
 
 # Of a lenet-12 on 4 x 4 gray images in 3 classes: 16 x 12 and 12 x 3 weights, 12 and 3 biases; a quarter of the first.
 REAL_SIZE, BIASES = 16 * 12 + 12 + 12 * 3 + 3, 12 + 3
@@ -212,6 +212,6 @@ def test_the_engine_prepares_the_network_and_the_optimizer(tmp_path, small_set):
 
 def test_a_new_run_builds_its_network_once(tmp_path, small_set, monkeypatch):
     built = []
-    monkeypatch.setattr(experiment_module, "build", lambda *a, **k: built.append(a) or build(*a, **k))
+    monkeypatch.setattr(experiment_module, "build", lambda *a: built.append(a) or networks.build(*a))
     start(tmp_path, small.train_settings(small_set))
     assert len(built) == 1

@@ -9,29 +9,21 @@ from quatnet import training
 from quatnet.backend import array_module, gpu_problem, select, to_device, to_host
 from quatnet.data import augment
 from quatnet.experiment import Listener, start
-from quatnet.fast import Compute, accelerate, accelerate_optimizer
+from quatnet.fast import Compute, accelerate
 from quatnet.pruning import protocols
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
-from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
+from quatnet.quaternion import conjugate, hamilton, hamilton_backward, inverse, norm
 from quatnet.streams import Phase, Position
 from quatnet.training import (
-    Progress,
-    TrainingData,
-    evaluate,
-    make_optimizer,
     predict,
-    train,
-    train_epoch,
 )
 from tests import small
 from tests.fast.gpu.kernel_cases import CASES, assert_case_equal, both
 from tests.nn.every import network, random_mask
-from tests.small import build
+from tests.small import Bench
 
 pytestmark = [pytest.mark.cupy, pytest.mark.skipif(gpu_problem() is not None, reason=str(gpu_problem()))]
-
-ROUND_0 = Position(Phase.ROUNDS, 0)
 
 
 @pytest.fixture
@@ -75,9 +67,6 @@ def test_the_quaternion_algebra_is_the_cpus(cupy, dtype):
         assert_equal(found, expected)
     for function in (conjugate, norm, inverse):
         assert_equal(function(there[0]), function(p))
-    w, g = np.random.default_rng(2).normal(size=(2, 4, 8, 12)).astype(dtype)
-    assert_equal(expand(to_device(w, cupy)), expand(w))
-    assert_equal(fold(to_device(g, cupy)), fold(g))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -90,25 +79,6 @@ def test_a_kernel_equals_its_formula(cupy, dtype, case):
 # training
 
 
-class Bench:
-    """A network on some device, its optimizer, data and settings."""
-
-    def __init__(self, dataset, device, arch="lenet-12", **given):
-        self.settings = small.train_settings(dataset.source, dtype="float64", **given)
-        self.data = TrainingData.cut(dataset, self.settings)
-        shape, classes = dataset.input_shape, dataset.classes
-        of_it = {"input_shape": shape, "classes": classes, "dtype": "float64", "device": device}
-        self.network = accelerate(build(arch, quaternion=True, **of_it), conv="im2col")
-        self.optimizer = accelerate_optimizer(make_optimizer(self.network, self.settings), self.network)
-
-    def train_epoch(self, after_step=lambda step, steps: None):
-        return train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, ROUND_0, 0, after_step)
-
-    def train(self):
-        everything = self.network, self.optimizer, self.data, self.settings, ROUND_0, Progress()
-        return train(*everything, lambda progress: None)
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("augment", [False, True])
 def test_an_epoch_an_evaluation_and_predictions_are_the_cpus(
@@ -118,7 +88,7 @@ def test_an_epoch_an_evaluation_and_predictions_are_the_cpus(
     for device in ("cpu", "gpu"):
         bench = Bench(dataset, device, augment=augment, batch_size=25)
         loss = bench.train_epoch()
-        evaluation = evaluate(bench.network, dataset, dataset.x_test, dataset.y_test)
+        evaluation = bench.evaluate()
         probabilities = predict(bench.network, dataset, dataset.x_test)
         results.append([[loss, *evaluation], to_host(bench.network.parameters.value), probabilities])
     for found, expected in zip(results[1], results[0], strict=True):

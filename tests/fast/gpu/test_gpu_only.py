@@ -9,14 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from quatnet.api import build
 from quatnet.backend import gpu_problem, to_device, to_host
 from quatnet.data import Dataset
-from quatnet.fast import accelerate_optimizer
 from quatnet.fast.gpu import kernels
-from quatnet.settings import TrainSettings
-from quatnet.streams import Phase, Position
-from quatnet.training import TrainingData, evaluate, make_optimizer, train_epoch
+from tests import small
 
 EMULATED = b"CPU emulation"
 """The name of an emulated device."""
@@ -34,7 +30,6 @@ def problem():
 
 pytestmark = [pytest.mark.gpu, pytest.mark.cupy, pytest.mark.skipif(problem() is not None, reason=str(problem()))]
 
-ROUND_0 = Position(Phase.ROUNDS, 0)
 NETWORKS = [(arch, quaternion) for arch in ("lenet", "conv-4") for quaternion in (False, True)]
 BATCH, BATCHES = 60, 50
 
@@ -46,7 +41,7 @@ def cupy():
     return cupy
 
 
-class Bench:
+class Bench(small.Bench):
     """A network as the paper has it, its optimizer, and random images of the right shape, on the GPU."""
 
     def __init__(self, arch, quaternion):
@@ -57,16 +52,9 @@ class Bench:
         mean, std = (0.5,) * shape[-1], (0.25,) * shape[-1]
         names = tuple("0123456789")
         dataset = Dataset("random", images, labels, images, labels, names, mean, std, arch != "lenet", "random")
-        self.network = build(arch, quaternion=quaternion, input_shape=shape, classes=10, device="gpu")
-        self.data = TrainingData(dataset).on(self.network.parameters.xp)
-        self.settings = TrainSettings.for_architecture(arch, quaternion, dataset="random", batch_size=BATCH)
-        self.optimizer = accelerate_optimizer(make_optimizer(self.network, self.settings), self.network)
-
-    def train_epoch(self, epoch=0, after_step=lambda step, steps: None):
-        return train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, ROUND_0, epoch, after_step)
-
-    def evaluate(self):
-        return evaluate(self.network, self.data.dataset, self.data.dataset.x_test, self.data.dataset.y_test)
+        given = {"batch_size": BATCH, "rate": 3e-4, "augment": None}
+        super().__init__(dataset, "gpu", arch, quaternion=quaternion, dtype="float32", **given)
+        self.data = self.data.on(self.network.parameters.xp)
 
 
 @pytest.mark.parametrize(("arch", "quaternion"), NETWORKS)
@@ -78,7 +66,7 @@ def test_a_step_takes_a_finite_time_which_is_printed(cupy, arch, quaternion):
         marks.append(cupy.cuda.Event())
         marks[-1].record()
 
-    bench.train_epoch(1, mark)
+    bench.train_epoch(1, after_step=mark)
     marks[-1].synchronize()
     times = [cupy.cuda.get_elapsed_time(a, b) for a, b in pairwise(marks)]
     print(f"\n{arch}, {'quaternion' if quaternion else 'real'}: {np.median(times):.3f} ms a step of {BATCH} images")
