@@ -15,7 +15,8 @@ from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import Adam
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.settings import TrainSettings
-from quatnet.training import Phase, Position, train_epoch
+from quatnet.streams import Phase, Position
+from quatnet.training import train_epoch
 
 ROUNDS = 20
 AMOUNT = 0.2

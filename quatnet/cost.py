@@ -12,10 +12,9 @@ from quatnet.experiment import network_for
 from quatnet.fast import Compute
 from quatnet.runs import DataDescription
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.streams import Phase, Position
 from quatnet.training import (
     EVALUATION_BATCH,
-    Phase,
-    Position,
     TrainingData,
     evaluate,
     make_optimizer,

@@ -12,7 +12,8 @@ from quatnet.nn.networks import Network, build
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, run_name
 from quatnet.settings import PruneSettings, TrainSettings, numbers
-from quatnet.training import Phase, Position, TrainingData
+from quatnet.streams import Phase, Position
+from quatnet.training import TrainingData
 
 CPU = Compute()
 

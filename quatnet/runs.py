@@ -28,7 +28,8 @@ from quatnet.errors import DataError, RunError, UsageError
 from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
 from quatnet.pruning.masks import Masks
 from quatnet.settings import PruneSettings, TrainSettings, check_types
-from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
+from quatnet.streams import Phase, Position
+from quatnet.training import EpochResult, Progress, TrainingData
 
 SCHEMA = 1
 CSV_COLUMNS = (

@@ -1,12 +1,13 @@
 """Randomness: one seed per run, from which every use gets its own independent stream.
 
-A stream is a function of the seed, its name and where in the experiment it is used (round, epoch), not a generator that
+A stream is a function of the seed, its name and its place in the experiment (phase, round, epoch), not a generator that
 is passed around: nothing about it needs to be saved, a resumed run draws the same numbers, and a real and a quaternion
 run of one seed see the same batches in every round whatever happened before. All numbers are drawn on the host.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -23,6 +24,26 @@ class Stream(IntEnum):
     SIGNS = 5
     CUT = 1000
     SHAPES = 1001
+
+
+class Phase(IntEnum):
+    """The trainings of a run that are reported, and those that only search for masks."""
+
+    ROUNDS = 0
+    SEARCH = 1
+
+    @property
+    def folder(self) -> str:
+        """The name of the phase in files: rounds or search."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Position:
+    """Which of a run's trainings this is; round 0 is the dense network."""
+
+    phase: Phase
+    round: int
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

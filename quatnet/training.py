@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from types import ModuleType
 from typing import Protocol
 
@@ -23,7 +22,7 @@ from quatnet.errors import RunError
 from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import SGD, Adam, Optimizer
 from quatnet.settings import TrainSettings
-from quatnet.streams import Stream, generator
+from quatnet.streams import Position, Stream, generator
 
 EVALUATION_BATCH = 200
 
@@ -38,26 +37,6 @@ class Preprocessing(Protocol):
     @property
     def std(self) -> tuple[float, ...]:
         """Standard deviation per channel."""
-
-
-class Phase(IntEnum):
-    """The trainings of a run that are reported, and those that only search for masks."""
-
-    ROUNDS = 0
-    SEARCH = 1
-
-    @property
-    def folder(self) -> str:
-        """The name of the phase in files: rounds or search."""
-        return self.name.lower()
-
-
-@dataclass(frozen=True)
-class Position:
-    """Which of a run's trainings this is; round 0 is the dense network."""
-
-    phase: Phase
-    round: int
 
 
 @dataclass(frozen=True)

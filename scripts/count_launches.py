@@ -24,7 +24,8 @@ from quatnet.nn.architectures import architecture
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.networks import build
 from quatnet.settings import TrainSettings
-from quatnet.training import Phase, Position, make_optimizer, train_epoch
+from quatnet.streams import Phase, Position
+from quatnet.training import make_optimizer, train_epoch
 
 SIZE = 4
 

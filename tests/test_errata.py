@@ -16,7 +16,7 @@ from quatnet.pruning.criteria import global_magnitude
 from quatnet.pruning.lab import Lab
 from quatnet.quaternion import hamilton
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Phase
+from quatnet.streams import Phase
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 TABLE_1 = {

@@ -11,7 +11,8 @@ from quatnet.experiment import finished_round, network_for, reopen, start, train
 from quatnet.nn.networks import build
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.runs import Run, run_name
-from quatnet.training import Phase, Position, evaluate
+from quatnet.streams import Phase, Position
+from quatnet.training import evaluate
 from tests import small
 
 

@@ -18,7 +18,8 @@ from quatnet.errors import DataError, QuatnetError, RunError, UsageError
 from quatnet.pruning.masks import Masks
 from quatnet.runs import DataDescription, RoundResult, Run, check_same_settings, list_runs, run_name
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import EpochResult, Phase, Position, Progress, TrainingData
+from quatnet.streams import Phase, Position
+from quatnet.training import EpochResult, Progress, TrainingData
 from tests import small
 
 SETTINGS = TrainSettings.for_architecture("lenet-12", True, seed=3)

@@ -16,10 +16,10 @@ from quatnet.experiment import Compute
 from quatnet.pruning.lab import Listener
 from quatnet.runs import RoundResult, Run, run_name
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.streams import Phase, Position
 from quatnet.sweep import Job, grid, jobs_of, local, run, standing
 from quatnet.sweep.jobs import Watch, is_finished
 from quatnet.sweep.process import Outcome, Task
-from quatnet.training import Phase, Position
 from tests import small, sweeps
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes and locks are those of POSIX")

@@ -11,10 +11,8 @@ from quatnet.data.preprocess import Normalizer
 from quatnet.errors import RunError
 from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
-from quatnet.streams import Stream, generator
+from quatnet.streams import Phase, Position, Stream, generator
 from quatnet.training import (
-    Phase,
-    Position,
     Progress,
     TrainingData,
     evaluate,

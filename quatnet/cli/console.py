@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from quatnet.pruning.lab import Listener
 from quatnet.runs import RoundResult, Run
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 from quatnet.training import Progress as TrainingProgress
 
 REFRESH_SECONDS = 0.1

@@ -18,10 +18,10 @@ from quatnet.fast import Compute
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.runs import RoundResult
 from quatnet.settings import PROTOCOLS
+from quatnet.streams import Phase
 from quatnet.sweep import Standing, jobs_of, run_jobs, standing
 from quatnet.sweep.grid import LISTS, read
 from quatnet.sweep.run import check
-from quatnet.training import Phase
 
 REPLACED = ("quaternion", "dataset", "seed", "init", "protocol")
 """Options of train and prune that a sweep has lists of."""

@@ -28,7 +28,8 @@ from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.masks import Masks
 from quatnet.runs import DataDescription, Run, run_name
 from quatnet.settings import PruneSettings, TrainSettings, check_types
-from quatnet.training import Phase, Position, TrainingData
+from quatnet.streams import Phase, Position
+from quatnet.training import TrainingData
 
 MAGIC = b"QNS"
 VERSION = 1

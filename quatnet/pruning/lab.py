@@ -22,8 +22,8 @@ from quatnet.pruning.masks import Masks
 from quatnet.pruning.units import UNITS
 from quatnet.runs import RoundResult, Run
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.streams import Stream, generator
-from quatnet.training import Phase, Position, Progress, TrainingData, make_optimizer, train, train_epoch
+from quatnet.streams import Phase, Position, Stream, generator
+from quatnet.training import Progress, TrainingData, make_optimizer, train, train_epoch
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from quatnet.pruning.lab import Lab
 from quatnet.settings import PruneSettings
-from quatnet.training import Phase
+from quatnet.streams import Phase
 
 
 def train_dense(lab: Lab) -> None:

@@ -17,7 +17,7 @@ from quatnet.errors import RunError
 from quatnet.pruning.masks import Masks
 from quatnet.report import rounds
 from quatnet.runs import Run
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 
 COMPONENTS = ("r", "i", "j", "k")
 

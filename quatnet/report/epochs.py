@@ -11,7 +11,7 @@ import numpy as np
 from quatnet.report import paper, statistics
 from quatnet.report.figures import BEHIND, COLOURS, blank
 from quatnet.runs import Run
-from quatnet.training import Phase
+from quatnet.streams import Phase
 
 VALUES = {"accuracy": "test accuracy, %", "loss": "test loss"}
 

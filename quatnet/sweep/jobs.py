@@ -12,7 +12,7 @@ from typing import Any
 from quatnet.errors import QuatnetError, RunError, UsageError
 from quatnet.runs import RoundResult, Run, run_name
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 
 TAIL = 4096
 """Bytes in which the last line of metrics.jsonl surely lies."""

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from quatnet.cli.console import Follower, Output, weights_left
 from quatnet.runs import RoundResult, Run
-from quatnet.training import EpochResult, Phase, Position, Progress
+from quatnet.streams import Phase, Position
+from quatnet.training import EpochResult, Progress
 
 FIRST = Progress(1, EpochResult(1, 0.5, 0.6, 87.5, 0.1))
 RESULT = RoundResult(1, 80.0, 100, 87.5, 2, 0.5, 0.6)

@@ -15,9 +15,9 @@ from rich.console import Console
 from quatnet.cli.console import Output
 from quatnet.cli.sweep import Screen, sweep
 from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.streams import Phase, Position
 from quatnet.sweep import run, standing
 from quatnet.sweep.grid import KEYS
-from quatnet.training import Phase, Position
 from tests import sweeps
 from tests.cli.conftest import NETWORK, invoke
 

@@ -21,7 +21,7 @@ from quatnet.pruning.lab import Listener
 from quatnet.pruning.masks import Masks
 from quatnet.runs import DataDescription, run_name
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 from tests import small
 from tests.deploy.test_positions import mask_at, varint_at
 from tests.deploy.test_ticket import in_page, resealed

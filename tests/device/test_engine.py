@@ -38,7 +38,8 @@ from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.lottery import prune
 from quatnet.pruning.masks import Masks
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
-from quatnet.training import Phase, Position, TrainingData, evaluate, make_optimizer, predict, train_epoch
+from quatnet.streams import Phase, Position
+from quatnet.training import TrainingData, evaluate, make_optimizer, predict, train_epoch
 from tests import small
 from tests.device.strict import installed, no_synchronisation
 

@@ -8,7 +8,8 @@ import pytest
 
 from quatnet.nn.parameters import Parameter, Parameters
 from quatnet.pruning import lab
-from quatnet.training import EpochResult, Position
+from quatnet.streams import Position
+from quatnet.training import EpochResult
 from tests import small
 
 

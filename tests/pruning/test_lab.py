@@ -14,7 +14,8 @@ from quatnet.pruning import lab as lab_module
 from quatnet.pruning.lab import Lab, Listener
 from quatnet.pruning.lottery import prune, train_dense
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.training import Phase, train_epoch
+from quatnet.streams import Phase
+from quatnet.training import train_epoch
 from tests import small
 
 # Of a lenet-12 on 4 x 4 gray images in 3 classes: 16 x 12 and 12 x 3 weights, 12 and 3 biases; a quarter of the first.

@@ -11,8 +11,7 @@ import pytest
 from quatnet.nn.networks import build
 from quatnet.nn.optimizers import Optimizer
 from quatnet.pruning.masks import Masks
-from quatnet.streams import Stream
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position, Stream
 from tests import small
 
 ROUNDS, EPOCHS, BATCHES = 2, 2, 3

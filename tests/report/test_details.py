@@ -11,7 +11,7 @@ from quatnet.errors import RunError
 from quatnet.pruning.masks import Masks
 from quatnet.report import charts, details
 from quatnet.runs import Run
-from quatnet.training import Phase, Position
+from quatnet.streams import Phase, Position
 
 
 @pytest.fixture

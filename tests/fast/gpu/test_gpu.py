@@ -17,9 +17,8 @@ from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.lab import Listener
 from quatnet.pruning.masks import Masks, sparse_weight
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
+from quatnet.streams import Phase, Position
 from quatnet.training import (
-    Phase,
-    Position,
     Progress,
     TrainingData,
     evaluate,

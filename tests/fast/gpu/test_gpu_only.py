@@ -14,7 +14,8 @@ from quatnet.data import Dataset
 from quatnet.nn.layers.im2col import col2im, im2col
 from quatnet.nn.networks import build
 from quatnet.settings import TrainSettings
-from quatnet.training import Phase, Position, TrainingData, evaluate, make_optimizer, train_epoch
+from quatnet.streams import Phase, Position
+from quatnet.training import TrainingData, evaluate, make_optimizer, train_epoch
 
 EMULATED = b"CPU emulation"
 """The name of an emulated device."""
