@@ -9,7 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from quatnet.backend import blas_threads
+from quatnet.fast import blas
 
 settings.register_profile("quatnet", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("quatnet"), derandomize=True, print_blob=True)
@@ -18,5 +18,5 @@ settings.load_profile("ci" if os.environ.get("CI") else "quatnet")
 
 @pytest.fixture(scope="session", autouse=True)
 def one_blas_thread():
-    with blas_threads(1):
+    with blas.threads(1):
         yield
