@@ -27,7 +27,8 @@ import threadpoolctl
 
 from quatnet import build
 from quatnet.environment import describe
-from quatnet.nn.architectures import ARCHITECTURES, Algebra, Architecture, layers_of
+from quatnet.nn.architectures import ARCHITECTURES, Architecture
+from quatnet.nn.assembly import Algebra, layers_of
 from quatnet.nn.layers.layer import WeightLayer
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.optimizers import Adam

@@ -12,7 +12,8 @@ from quatnet import backend
 from quatnet.backend import Array
 from quatnet.data.preprocess import Normalizer
 from quatnet.errors import UsageError
-from quatnet.nn.architectures import NORMALISATIONS, Algebra, architecture, layers_of
+from quatnet.nn.architectures import architecture
+from quatnet.nn.assembly import NORMALISATIONS, Algebra, layers_of
 from quatnet.nn.initializers import INITIALIZERS
 from quatnet.nn.layers import Backward, BatchNorm, Sequential, WeightLayer
 from quatnet.nn.losses import softmax_cross_entropy
