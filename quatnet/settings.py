@@ -11,16 +11,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from quatnet.errors import UsageError
-from quatnet.nn.architectures import NORMALISATIONS, architecture
-from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.networks import DTYPES, SIGNS
-from quatnet.pruning.criteria import CRITERIA
-from quatnet.pruning.units import UNITS
+from quatnet.nn.architectures import architecture
 
+INITIALIZERS = ("paper", "matched", "he", "glorot")
+SIGNS = ("hamilton", "shuffled")
+NORMALISATIONS = ("split", "whitening", "scalar")
+DTYPES = ("float32", "float64")
 OPTIMIZERS = ("adam", "sgd")
 OTHER_RATES = {"sgd": 0.01, "adam": 0.001}
 SCHEDULES = ("constant", "step")
+CRITERIA = ("global", "layerwise", "random")
+UNITS = ("weight", "quaternion", "channel")
 PROTOCOLS = ("imp", "paper", "finetune", "reinit")
+CONVOLUTIONS = ("auto", "im2col", "winograd")
 
 
 FILE_TYPES: dict[str, tuple[type, ...]] = {
@@ -75,9 +78,9 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         architecture(self.arch)
-        _choice("init", self.init, tuple(INITIALIZERS))
+        _choice("init", self.init, INITIALIZERS)
         _choice("signs", self.signs, SIGNS)
-        _choice("norm", self.norm, tuple(NORMALISATIONS))
+        _choice("norm", self.norm, NORMALISATIONS)
         _choice("dtype", self.dtype, DTYPES)
         _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("schedule", self.schedule, SCHEDULES)
@@ -160,8 +163,8 @@ class PruneSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "retrain_rounds", tuple(sorted(self.retrain_rounds)))  # JSON and TOML give lists
-        _choice("criterion", self.criterion, tuple(CRITERIA))
-        _choice("unit", self.unit, tuple(UNITS))
+        _choice("criterion", self.criterion, CRITERIA)
+        _choice("unit", self.unit, UNITS)
         _choice("protocol", self.protocol, PROTOCOLS)
         _range("rounds", self.rounds, 1)
         _range("amount", self.amount, 0, 1, open_below=True)

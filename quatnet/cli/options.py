@@ -9,13 +9,19 @@ from typing import Any, TypeVar
 import click
 
 from quatnet.data import default_data_dir
-from quatnet.fast.accelerate import CONVOLUTIONS
-from quatnet.nn.architectures import ALIASES, ARCHITECTURES, NORMALISATIONS
-from quatnet.nn.initializers import INITIALIZERS
-from quatnet.nn.networks import DTYPES, SIGNS
-from quatnet.pruning.criteria import CRITERIA
-from quatnet.pruning.units import UNITS
-from quatnet.settings import OPTIMIZERS, PROTOCOLS, SCHEDULES
+from quatnet.nn.architectures import ALIASES, ARCHITECTURES
+from quatnet.settings import (
+    CONVOLUTIONS,
+    CRITERIA,
+    DTYPES,
+    INITIALIZERS,
+    NORMALISATIONS,
+    OPTIMIZERS,
+    PROTOCOLS,
+    SCHEDULES,
+    SIGNS,
+    UNITS,
+)
 from quatnet.sweep.grid import numbers
 
 F = TypeVar("F", bound=Callable[..., Any])

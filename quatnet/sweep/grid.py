@@ -13,8 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from quatnet.errors import UsageError
 from quatnet.nn.architectures import architecture
-from quatnet.nn.initializers import INITIALIZERS
-from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
+from quatnet.settings import INITIALIZERS, PROTOCOLS, PruneSettings, TrainSettings
 from quatnet.sweep.jobs import Job
 
 if sys.version_info >= (3, 11):
