@@ -20,13 +20,13 @@ from quatnet.data import Dataset
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import native, seed_ticket, ticket
 from quatnet.deploy.c import CFiles, write_c
+from quatnet.deploy.choices import VALUES
 from quatnet.deploy.compile import compile, compile_dense
 from quatnet.deploy.latency import Latency, measure
 from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx
 from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import Step, products, steps_of
-from quatnet.deploy.values import VALUES
 from quatnet.errors import UsageError
 from quatnet.fast import blas
 from quatnet.images import as_bytes

@@ -17,7 +17,8 @@ from types import TracebackType
 import numpy as np
 import threadpoolctl
 
-from quatnet.deploy.layouts import LAYOUTS, Function, Product, products_of
+from quatnet.deploy.choices import LAYOUTS
+from quatnet.deploy.layouts import Function, Product, products_of
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.shrink import shrink
 from quatnet.deploy.steps import (

@@ -12,8 +12,9 @@ from quatnet.backend import blas_threads
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import compile as compiling
 from quatnet.deploy import layouts
+from quatnet.deploy.choices import LAYOUTS
 from quatnet.deploy.compile import OneThread, compile
-from quatnet.deploy.layouts import LAYOUTS, Product, products_of
+from quatnet.deploy.layouts import Product, products_of
 from quatnet.deploy.steps import Conv, Dense, products, steps_of
 from quatnet.errors import UsageError
 from quatnet.quaternion import SIGN
