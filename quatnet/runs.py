@@ -20,16 +20,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from quatnet.errors import DataError, RunError, UsageError
 from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
-from quatnet.pruning.masks import Masks
 from quatnet.settings import PruneSettings, TrainSettings, check_types
 from quatnet.streams import Phase, Position
-from quatnet.training import EpochResult, Progress, TrainingData
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from quatnet.pruning.masks import Masks
+    from quatnet.training import EpochResult, Progress, TrainingData
 
 SCHEMA = 1
 CSV_COLUMNS = (
@@ -79,6 +81,8 @@ class DataDescription:
     @classmethod
     def of(cls, data: TrainingData) -> DataDescription:
         """Describe a data set as it is cut for a training."""
+        import numpy as np
+
         d = data.dataset
         digest = hashlib.sha256()
         held_out = [array for array in (data.x_validation, data.y_validation) if array is not None]
@@ -216,6 +220,8 @@ class Run:
 
     def load_round(self, position: Position) -> tuple[dict[str, np.ndarray], Masks]:
         """Return the weights and masks of a finished round; a RunError if a file is not the one that was written."""
+        from quatnet.pruning.masks import Masks
+
         folder = self.folder(position)
         result = read_json(folder / "result.json")
         checksums = result.get("sha256") if isinstance(result, dict) else None
@@ -252,6 +258,8 @@ class Run:
         `arrays` are the flat arrays of network and optimizer. The checkpoint says how long metrics.jsonl is, so that a
         line whose checkpoint was never written is dropped by the next one.
         """
+        import numpy as np
+
         metrics = self.path / "metrics.jsonl"
         length = min(self._metrics_length(), metrics.stat().st_size if metrics.exists() else 0)
         line = json.dumps({"phase": position.phase.folder, "round": position.round, **_epoch(progress.last)}) + "\n"
@@ -276,6 +284,8 @@ class Run:
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Return what `save_checkpoint` took, or None when no epoch has been trained yet."""
+        from quatnet.training import EpochResult, Progress
+
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
@@ -300,6 +310,8 @@ class Run:
             raise RunError(f"{path}: not readable as one JSON object per line ({error})") from None
 
     def _metrics_length(self) -> int:
+        import numpy as np
+
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return 0
