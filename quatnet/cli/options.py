@@ -22,7 +22,6 @@ from quatnet.settings import (
     SIGNS,
     UNITS,
 )
-from quatnet.sweep.grid import numbers
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_RUNS_DIR = Path("runs")
@@ -44,6 +43,8 @@ class Rounds(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Return the numbers."""
+        from quatnet.sweep.grid import numbers
+
         return tuple(numbers("--retrain-rounds", value))
 
 

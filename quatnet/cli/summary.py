@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quatnet.cli.console import Output
 from quatnet.nn.architectures import architecture
-from quatnet.nn.networks import count_parameters
-from quatnet.pruning.lab import Lab
 from quatnet.runs import RoundResult, Run
+
+if TYPE_CHECKING:
+    from quatnet.pruning.lab import Lab
 
 
 def parameters(run: Run) -> int:
     """Return the number of parameters of the run's network, dense."""
+    from quatnet.nn.networks import count_parameters
+
     train, classes = run.train_settings, len(run.data.class_names)
     return sum(count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm))
 
 
 def dense_percent(run: Run) -> float:
     """Return the weights left of the unpruned network, in percent of the real one of full width."""
+    from quatnet.nn.networks import count_parameters
+
     real = count_parameters(run.train_settings.arch, False, run.data.input_shape, len(run.data.class_names))
     return 100 * parameters(run) / sum(real)
 

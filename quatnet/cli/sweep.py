@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.live import Live
-from rich.table import Table
 
 from quatnet.cli import options
 from quatnet.cli.console import Output, share, weights_left
 from quatnet.errors import RunError
-from quatnet.fast import Compute
-from quatnet.nn.initializers import INITIALIZERS
 from quatnet.runs import RoundResult
-from quatnet.settings import PROTOCOLS
+from quatnet.settings import INITIALIZERS, PROTOCOLS
 from quatnet.streams import Phase
-from quatnet.sweep import Standing, jobs_of, run_jobs, standing
-from quatnet.sweep.grid import LISTS, read
-from quatnet.sweep.run import check
+from quatnet.sweep.grid import LISTS, jobs_of, read
+from quatnet.sweep.jobs import Standing, standing
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 REPLACED = ("quaternion", "dataset", "seed", "init", "protocol")
 """Options of train and prune that a sweep has lists of."""
@@ -75,6 +73,9 @@ def sweep(
     Examples: quatnet sweep --arch lenet-12 --seeds 0-4
               quatnet sweep grid.toml --dry-run
     """
+    from quatnet.fast import Compute
+    from quatnet.sweep.run import check, run_jobs
+
     output = Output(as_json=as_json, quiet=quiet)
     lists = {key: settings.pop(f"list_{key}") for key in LISTS}
     given = {key: value if key == "seeds" else value.split(",") for key, value in lists.items() if value is not None}
@@ -121,6 +122,8 @@ class Screen:
     """All runs at once: a table on a terminal, elsewhere a line per finished round and per run that has ended."""
 
     def __init__(self, output: Output, standings: Sequence[Standing]) -> None:
+        from rich.live import Live
+
         self._output = output
         self._before = {s.job: s for s in standings}
         shown = output.console.is_terminal and not output.console.quiet
@@ -155,6 +158,8 @@ class Screen:
             self._output.say(f"{name}  {now.state}" + (f": {now.error}" if now.error else ""))
 
     def _table(self, standings: Sequence[Standing]) -> Table:
+        from rich.table import Table
+
         table = Table("run", "state", "epoch", "dense", "last", "weights left", box=None, caption=_count(standings))
         rows = sorted(standings, key=lambda s: ON_TOP.index(s.state))
         for s in rows[: max(1, self._output.console.height - OTHER_LINES)]:
