@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from quatnet import build
 from quatnet.data import load
-from quatnet.nn import parameters
+from quatnet.fast import cpu
+from quatnet.fast.networks import CpuNetwork
+from quatnet.fast.optimizers import ChunkedOptimizer
+from quatnet.fast.sparse import FEW, SPARSE_BELOW
+from quatnet.fast.threads import Threads
 from quatnet.nn.architectures import Architecture
-from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.networks import Network
-from quatnet.nn.optimizers import Adam
+from quatnet.nn.networks import Network, build
+from quatnet.nn.optimizers import Adam, Optimizer
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.settings import TrainSettings
 from quatnet.streams import Phase, Position
@@ -32,7 +34,7 @@ def measure(arch: Architecture, quaternion: bool, threads: int, take_turns: Take
     settings = TrainSettings.for_architecture(arch.name, quaternion, train_size=TRAIN_SIZE, epochs=1)
     data = load(settings.dataset).subset(TRAIN_SIZE, None, 0)
     network, optimizer = _network(arch, quaternion, threads, data.input_shape)
-    dense, dense_optimizer = _network(arch, quaternion, threads, data.input_shape)
+    dense, dense_optimizer = _network(arch, quaternion, threads, data.input_shape, never_few=True)
     images = np.random.default_rng(0).normal(size=(60, *data.input_shape)).astype(np.float32)
     rows = []
     for k in range(ROUNDS + 1):
@@ -40,7 +42,8 @@ def measure(arch: Architecture, quaternion: bool, threads: int, take_turns: Take
             mask = global_magnitude(network.parameters, AMOUNT, np.random.default_rng(0))
             network.parameters.set_mask(mask)
             optimizer.mask_state()
-            _set_mask_without_list(dense, mask)
+            dense.parameters.set_mask(mask)
+            dense_optimizer.mask_state()
         variants = {
             "csr": lambda: _step(network, optimizer, images),
             "dense": lambda: _step(dense, dense_optimizer, images),
@@ -52,21 +55,18 @@ def measure(arch: Architecture, quaternion: bool, threads: int, take_turns: Take
     return rows
 
 
-def _network(arch: Architecture, quaternion: bool, threads: int, shape: tuple[int, int, int]) -> tuple[Network, Adam]:
-    network = build(arch.name, quaternion=quaternion, input_shape=shape, classes=10, threads=threads)
-    return network, Adam(network.parameters, threads=network.threads)
+def _network(
+    arch: Architecture, quaternion: bool, threads: int, shape: tuple[int, int, int], never_few: bool = False
+) -> tuple[Network, Optimizer]:
+    """Return an accelerated network and its optimizer; if told so, as if its weights left were never few."""
+    network, shared = build(arch.name, quaternion=quaternion, input_shape=shape, classes=10), Threads(threads)
+    sparse_below, few_below = (0.0, 0.0) if never_few else (SPARSE_BELOW, FEW)
+    layers = cpu.layers(network.layers, shape, "auto", shared, sparse_below=sparse_below)
+    optimizer = ChunkedOptimizer(Adam(network.parameters), shared, few_below=few_below)
+    return CpuNetwork(network, layers, shared, blas_threads=1), optimizer
 
 
-def _set_mask_without_list(network: Network, mask: np.ndarray) -> None:
-    """Mask a network as if its weights left were never few."""
-    few, parameters.FEW = parameters.FEW, 0.0
-    try:
-        network.parameters.set_mask(mask)
-    finally:
-        parameters.FEW = few
-
-
-def _step(network: Network, optimizer: Adam, images: np.ndarray) -> None:
+def _step(network: Network, optimizer: Optimizer, images: np.ndarray) -> None:
     logits, backward = network.forward(images)
-    backward(softmax_cross_entropy(logits, np.arange(60) % 10)[1], inputs=False)
+    backward(network.loss(logits, np.arange(60) % 10)[1], inputs=False)
     optimizer.step(1e-12)

@@ -27,10 +27,10 @@ import threadpoolctl
 
 from quatnet import build
 from quatnet.environment import describe
+from quatnet.fast import accelerate_optimizer
 from quatnet.nn.architectures import ARCHITECTURES, Architecture
-from quatnet.nn.assembly import Algebra, layers_of
 from quatnet.nn.layers.layer import WeightLayer
-from quatnet.nn.losses import softmax_cross_entropy
+from quatnet.nn.networks import Algebra, layers_of
 from quatnet.nn.optimizers import Adam
 
 HERE = Path(__file__).resolve().parent
@@ -57,11 +57,11 @@ def our_step(arch: Architecture, quaternion: bool, threads: int) -> Callable[[],
     """Return a whole training step of quatnet."""
     x, labels = images_for(arch, BATCH)
     network = build(arch.name, quaternion=quaternion, input_shape=x.shape[1:], classes=10, threads=threads)
-    optimizer = Adam(network.parameters, threads=network.threads)
+    optimizer = accelerate_optimizer(Adam(network.parameters), network)
 
     def step() -> None:
         logits, backward = network.forward(x)
-        _, dlogits = softmax_cross_entropy(logits, labels)
+        _, dlogits = network.loss(logits, labels)
         backward(dlogits, inputs=False)
         optimizer.step(arch.rate)
 
@@ -165,7 +165,7 @@ def step_gflop(arch: Architecture) -> float:
     """
     shape: tuple[int, ...] = images_for(arch, 1)[0].shape[1:]
     products = []
-    for layer in layers_of(arch, Algebra(False), shape, 10).values():
+    for layer in layers_of(arch, Algebra(False), shape, 10).layers.values():
         shape = layer.output_shape(shape)
         if isinstance(layer, WeightLayer):
             products.append(layer.fan_in * math.prod(shape))
@@ -237,7 +237,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results["machine"] = {
-        **describe(device="cpu", conv="auto", threads=args.threads),
+        **describe(device="cpu", engine="fast", conv="auto", threads=args.threads),
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
         "machine": platform.machine(),

@@ -11,14 +11,13 @@ from quatnet.version import VERSION
 
 if TYPE_CHECKING:
     from quatnet import data, deploy, nn, pruning, quaternion, runs, training
-    from quatnet.api import build
-    from quatnet.deploy.compile import compile_run as compile
+    from quatnet.api import build, reopen, start, trained_network
+    from quatnet.deploy.inference import compile_run as compile
     from quatnet.errors import DataError, QuatnetError, RunError, UsageError
-    from quatnet.experiment import reopen, start, trained_network
     from quatnet.fast import Compute
     from quatnet.nn.networks import Network
-    from quatnet.pruning.lottery import prune, train_dense
     from quatnet.pruning.masks import Masks
+    from quatnet.pruning.protocols import prune, train_dense
     from quatnet.runs import Run
     from quatnet.settings import PruneSettings, TrainSettings
 
@@ -64,18 +63,18 @@ if not TYPE_CHECKING:
         "TrainSettings": "quatnet.settings:TrainSettings",
         "UsageError": "quatnet.errors:UsageError",
         "build": "quatnet.api:build",
-        "compile": "quatnet.deploy.compile:compile_run",
+        "compile": "quatnet.deploy.inference:compile_run",
         "data": "quatnet.data",
         "deploy": "quatnet.deploy",
         "nn": "quatnet.nn",
-        "prune": "quatnet.pruning.lottery:prune",
+        "prune": "quatnet.pruning.protocols:prune",
         "pruning": "quatnet.pruning",
         "quaternion": "quatnet.quaternion",
-        "reopen": "quatnet.experiment:reopen",
+        "reopen": "quatnet.api:reopen",
         "runs": "quatnet.runs",
-        "start": "quatnet.experiment:start",
-        "train_dense": "quatnet.pruning.lottery:train_dense",
-        "trained_network": "quatnet.experiment:trained_network",
+        "start": "quatnet.api:start",
+        "train_dense": "quatnet.pruning.protocols:train_dense",
+        "trained_network": "quatnet.api:trained_network",
         "training": "quatnet.training",
     }
 

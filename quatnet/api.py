@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from quatnet import experiment
+from quatnet.experiment import Experiment, Listener
 from quatnet.fast import Compute
 from quatnet.nn import networks
 from quatnet.nn.networks import Network
+from quatnet.runs import Run
+from quatnet.settings import PruneSettings, TrainSettings
+
+FAST = Compute()
 
 
 def build(
@@ -37,3 +44,37 @@ def build(
         arch, quaternion=quaternion, input_shape=input_shape, classes=classes, device=device, **model
     )
     return Compute(device, conv, threads, engine).prepare(network)
+
+
+def start(
+    runs_dir: Path,
+    train: TrainSettings,
+    prune: PruneSettings | None = None,
+    *,
+    data_dir: Path | None = None,
+    compute: Compute = FAST,
+    listener: Listener | None = None,
+) -> Experiment:
+    """Return the experiment with these settings; its run is made if `runs_dir` does not have it yet.
+
+    `prune` are the settings that the run is to be pruned with: part of its name, if they are not the defaults.
+
+    Raises UsageError for settings that do not fit together, DataError for missing or damaged data.
+    """
+    return experiment.start(runs_dir, train, prune, data_dir=data_dir, engine=compute, listener=listener)
+
+
+def reopen(
+    run: Run,
+    *,
+    data_dir: Path | None = None,
+    compute: Compute = FAST,
+    listener: Listener | None = None,
+) -> Experiment:
+    """Return the experiment of an existing run; a DataError if its data set has changed."""
+    return experiment.reopen(run, data_dir=data_dir, engine=compute, listener=listener)
+
+
+def trained_network(run: Run, round: int, compute: Compute = FAST) -> Network:
+    """Return the network of a finished round, with its masks."""
+    return experiment.trained_network(run, round, compute)

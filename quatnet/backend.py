@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import sparse
 
 from quatnet.errors import UsageError
 
@@ -40,16 +39,6 @@ def to_host(x: Array) -> np.ndarray:
 def to_device(x: np.ndarray, xp: ModuleType) -> Array:
     """Copy a host array to the device of `xp`; for NumPy it is returned as it is."""
     return x if xp is np else xp.asarray(x)
-
-
-def sparse_to_device(matrix: sparse.csr_array, xp: ModuleType) -> Array:
-    """Copy a CSR matrix to the device of `xp` (a cupyx.scipy.sparse.csr_matrix); for NumPy it is returned as it is."""
-    if xp is np:
-        return matrix
-    from cupyx.scipy.sparse import csr_matrix
-
-    parts = (xp.asarray(part) for part in (matrix.data, matrix.indices, matrix.indptr))
-    return csr_matrix(tuple(parts), shape=matrix.shape)
 
 
 @functools.cache
@@ -81,16 +70,16 @@ def select(device: str) -> ModuleType:
     """
     kind, colon, index = device.partition(":")
     if kind not in DEVICES or (colon and not (kind == "gpu" and index.isdecimal())):
-        raise UsageError(f"--device: {device!r} given; allowed are auto, cpu, gpu and gpu:K")
+        raise UsageError(f"{device!r} given; allowed are auto, cpu, gpu and gpu:K", "device")
     if kind == "cpu" or (kind == "auto" and gpu_problem() is not None):
         return np
     if (problem := gpu_problem()) is not None:
-        raise UsageError(f"--device {device}: {problem}; --device cpu works everywhere")
+        raise UsageError(f"{device} given, but {problem}; cpu works everywhere", "device")
     import cupy
 
     count = cupy.cuda.runtime.getDeviceCount()
     if index and int(index) >= count:
-        raise UsageError(f"--device {device}: this machine has {count} GPU(s), numbered from 0")
+        raise UsageError(f"{device} given; this machine has {count} GPU(s), numbered from 0", "device")
     cupy.cuda.Device(int(index or 0)).use()
     return cupy  # type: ignore[no-any-return]
 

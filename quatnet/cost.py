@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from quatnet.data import Dataset
-from quatnet.experiment import network_for
+from quatnet.data.fingerprint import DataDescription
+from quatnet.experiment import DENSE, network_for
 from quatnet.fast import Compute
-from quatnet.runs import DataDescription
+from quatnet.pruning import protocols
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.streams import Phase, Position
 from quatnet.training import (
     EVALUATION_BATCH,
     TrainingData,
@@ -24,8 +24,6 @@ from quatnet.training import (
 TIMED_STEPS = 5
 REPEATS = 3
 """Measurements of which the fastest counts; one goes before them."""
-
-DENSE = Position(Phase.ROUNDS, 0)
 
 
 @dataclass(frozen=True)
@@ -55,21 +53,13 @@ def measure(train: TrainSettings, prune: PruneSettings | None, dataset: Dataset,
     )
     cut = TrainingData.cut(whole.dataset, few).dataset
     steps, timed = (math.ceil(n / train.batch_size) for n in (images, len(cut.y_train)))
-    network = network_for(train, DataDescription.of(TrainingData(cut)), compute)
-    optimizer = make_optimizer(network, train)
+    network = network_for(train, DataDescription.of(cut), compute)
+    optimizer = compute.optimizer(make_optimizer(network, train), network)
     step = _fastest(lambda: train_epoch(network, optimizer, cut, few, DENSE, 0)) / timed
     image = _fastest(lambda: evaluate(network, cut, cut.x_test, cut.y_test)) / len(cut.y_test)
     tests = 1.0 if train.patience else math.ceil(train.epochs / train.test_every) / train.epochs
     epoch = steps * step + (tests * len(whole.dataset.y_test) + held_out) * image
-    return Cost(epochs(train, prune), steps, epoch)
-
-
-def epochs(train: TrainSettings, prune: PruneSettings | None) -> int:
-    """Return the epochs of a whole run: of the dense training, of all re-trainings, and of the searches before them."""
-    if prune is None:
-        return train.epochs
-    searches = prune.rounds * prune.epochs_of_search(train) if prune.two_phases else 0
-    return train.epochs * (1 + len(prune.retrained(prune.rounds))) + searches
+    return Cost(protocols.epochs(train, prune), steps, epoch)
 
 
 def _fastest(call: Callable[[], object]) -> float:

@@ -101,8 +101,7 @@ def parity_error(network: Network, reference: Network) -> float:
     """Return the largest difference of two networks after the same three steps, relative to the largest value."""
     for each in (network, reference):
         x, labels = _batch(each, 4)
-        optimizer = accelerate_optimizer(Adam(each.parameters, epsilon=1e-4), each)
-        _train(each, optimizer, x, labels, 3)
+        _train(each, accelerate_optimizer(Adam(each.parameters, epsilon=1e-4), each), x, labels, 3)
     expected = reference.flat()
     return float(np.abs(network.flat() - expected).max() / np.abs(expected).max())
 

@@ -14,9 +14,16 @@ class RunError(QuatnetError):
 
 
 class UsageError(QuatnetError, ValueError):
-    """An argument is wrong; the message names it, what was given and what is allowed."""
+    """An argument is wrong; the message names it, what was given and what is allowed.
+
+    With `field`, the name of the argument, the message is "field: problem"; the command line writes the option instead.
+    """
 
     exit_code = 2
+
+    def __init__(self, problem: str, field: str = "") -> None:
+        super().__init__(f"{field}: {problem}" if field else problem)
+        self.problem, self.field = problem, field
 
 
 class DataError(QuatnetError):

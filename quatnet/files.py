@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, and .npz archives without pickles."""
+"""Files that are whole or not there: atomic writes, checksums, locks, and .npz archives without pickles."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import signal
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quatnet.errors import RunError
+from quatnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,3 +104,36 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def seal(path: Path, values: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Write a JSON file with the checksums of files beside it, which are whole when it is there."""
+    write_json(path, {**values, "sha256": {name: sha256(path.with_name(name)) for name in names}})
+
+
+def verify(path: Path, names: Sequence[str]) -> None:
+    """Raise a RunError unless the files beside a JSON file are those that it was written for."""
+    values = read_json(path)
+    checksums = values.get("sha256") if isinstance(values, dict) else None
+    if not isinstance(checksums, dict):
+        raise RunError(f"{path}: there are no checksums in it")
+    for file in map(path.with_name, names):
+        if not file.is_file():
+            raise RunError(f"{file} is missing")
+        if sha256(file) != checksums.get(file.name):
+            raise RunError(f"{file} is damaged: its SHA-256 is not the one in {path.name}")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, where the system has advisory locks; a UsageError if it is held elsewhere."""
+    with (folder / ".lock").open("a") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # pragma: no cover
+            pass
+        except BlockingIOError:
+            raise UsageError(f"{folder} is in use by another process") from None
+        yield

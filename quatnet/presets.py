@@ -14,7 +14,7 @@ from typing import Any
 from quatnet.data.descriptions import DESCRIPTIONS
 from quatnet.errors import UsageError
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.sweep import Job
+from quatnet.sweep.jobs import Job
 
 SCALES = {"full": 1, "half": 2, "tenth": 10}
 """By what number the training images are divided."""
@@ -68,12 +68,12 @@ class Preset:
         """
         unchanged, ablations = self.variants[:2], self.variants[2:]
         if not ablations:
-            raise UsageError(f"--only: {self.name} is no ablation, it has the two networks of the paper")
+            raise UsageError(f"{self.name} is no ablation, it has the two networks of the paper", "only")
         allowed = dict.fromkeys(variant.ablation for variant in ablations)
         for name in names:
             if not name or not any(ablation.startswith(name) for ablation in allowed):
                 raise UsageError(
-                    f"--only: {name!r} given; one of these, or its beginning, is needed: {'; '.join(allowed)}"
+                    f"{name!r} given; one of these, or its beginning, is needed: {'; '.join(allowed)}", "only"
                 )
         kept = (variant for variant in ablations if variant.ablation.startswith(tuple(names)))
         figure = "-".join([self.figure, *names]).replace(" ", "-")
@@ -86,9 +86,11 @@ class Preset:
         """
         for name in (*training, *pruning):
             if len({{**v.training, **v.pruning}.get(name) for v in self.variants}) > 1:
-                raise UsageError(f"--{name.replace('_', '-')}: the networks of {self.figure} differ in it")
+                raise UsageError(f"the networks of {self.figure} differ in it", name)
         if scale != "full" and "dataset" in training:
-            raise UsageError(f"--scale {scale}: a part of the paper's data; with --dataset give --train-size")
+            raise UsageError(
+                f"{scale} given; a fraction of the paper's data; of another data set give train_size", "scale"
+            )
         images = DESCRIPTIONS[self.dataset].train_images
         scaled = {} if scale == "full" else {"train_size": images // SCALES[scale]}
         jobs = []

@@ -4,8 +4,9 @@ config.json        all settings, defaults included      environment.json   versi
 initial.npz        the initial weights                   metrics.jsonl      one object per epoch
 checkpoint.npz     the state of the running training; replaced atomically after every epoch
 rounds/00 ... NN/  weights.npz, mask.npz, result.json of the reported trainings; result.json is written last and holds
-                   the checksums of the other two: a round is whole when it is there
+                   the checksums of the others: a round is whole when it is there
 search/01 ... NN/  the same of the search for masks, in protocols that have one
+rewind/EE/         weights.npz, result.json: the weights after epoch EE of round 0, where pruning rewinds to them
 results.csv        one line per finished round
 """
 
@@ -16,22 +17,35 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from quatnet.data.fingerprint import DataDescription
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.files import NPZ_ERRORS, read_json, read_npz, sha256, uninterrupted, write_bytes, write_json, write_npz
-from quatnet.settings import PruneSettings, TrainSettings, check_types
+from quatnet.files import (
+    NPZ_ERRORS,
+    locked,
+    read_json,
+    read_npz,
+    seal,
+    uninterrupted,
+    verify,
+    write_bytes,
+    write_json,
+    write_npz,
+)  # fmt: skip
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
 
 if TYPE_CHECKING:
     import numpy as np
 
     from quatnet.pruning.masks import Masks
-    from quatnet.training import EpochResult, Progress, TrainingData
+    from quatnet.training import EpochResult, Progress
+
+    Arrays: TypeAlias = dict[str, np.ndarray]
 
 SCHEMA = 1
 CSV_COLUMNS = (
@@ -58,54 +72,8 @@ class Checkpoint:
 
     position: Position
     progress: Progress
-    arrays: dict[str, np.ndarray]
+    arrays: Arrays
     steps: int
-
-
-@dataclass(frozen=True)
-class DataDescription:
-    """What a run must know of its data to be resumed on the same, and to classify images without it.
-
-    `fingerprint` is a hash of all images and labels, those held out for validation included; `mean` and `std` normalise
-    images, per channel.
-    """
-
-    fingerprint: str
-    train_images: int
-    test_images: int
-    input_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @classmethod
-    def of(cls, data: TrainingData) -> DataDescription:
-        """Describe a data set as it is cut for a training."""
-        import numpy as np
-
-        d = data.dataset
-        digest = hashlib.sha256()
-        held_out = [array for array in (data.x_validation, data.y_validation) if array is not None]
-        for array in (d.x_train, d.y_train, d.x_test, d.y_test, *held_out):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return cls(digest.hexdigest()[:16], len(d.y_train), len(d.y_test), d.input_shape, d.class_names, d.mean, d.std)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> DataDescription:
-        """Read what `dataclasses.asdict` and JSON made of a description."""
-        values = dict(values)
-        for name in ("input_shape", "class_names", "mean", "std"):
-            if not isinstance(values[name], list):
-                raise TypeError(f"{name} is {values[name]!r}, not a list")
-            values[name] = tuple(values[name])
-        mean, std, shape = (values[name] for name in ("mean", "std", "input_shape"))
-        numbers = (*mean, *std, *shape, values["train_images"], values["test_images"])
-        if not all(type(number) in (int, float) for number in numbers):
-            raise TypeError(f"one of {numbers} is not a number")
-        if not len(mean) == len(std) == shape[-1]:
-            raise TypeError("mean and std have not as many numbers as there are channels")
-        return cls(**values)
 
 
 class Run:
@@ -122,8 +90,6 @@ class Run:
         try:
             if config["schema"] != SCHEMA:
                 raise RunError(f"{path}: schema {config['schema']} given; this quatnet reads schema {SCHEMA}")
-            check_types(TrainSettings, config["train"])
-            check_types(PruneSettings, config["prune"] or {})
             self.train_settings = TrainSettings(**config["train"])
             self.prune_settings = PruneSettings(**config["prune"]) if config["prune"] else None
             self.data = DataDescription.from_json(config["data"])
@@ -132,19 +98,14 @@ class Run:
 
     @classmethod
     def create(
-        cls,
-        path: Path,
-        train: TrainSettings,
-        data: DataDescription,
-        initial: dict[str, np.ndarray],
-        environment: dict[str, Any],
+        cls, path: Path, train: TrainSettings, data: DataDescription, initial: Arrays, environment: dict[str, Any]
     ) -> Run:
         """Make a new run folder; config.json is written last and makes it a run.
 
         A run that another process has made meanwhile stays as it is.
         """
         path.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        with locked(path):
             if not (path / "config.json").is_file():
                 write_npz(path / "initial.npz", initial)
                 write_json(path / "environment.json", environment)
@@ -173,11 +134,9 @@ class Run:
         write_json(self.path / "config.json", config)
         self.prune_settings = prune
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep a second process out of the folder (where the system has advisory locks)."""
-        with _locked(self.path):
-            yield
+        return locked(self.path)
 
     def check_data(self, data: DataDescription) -> None:
         """Raise a DataError unless the run was made with these data."""
@@ -188,7 +147,7 @@ class Run:
                 f" {data.train_images:,} + {data.test_images:,} now)"
             )
 
-    def initial(self) -> dict[str, np.ndarray]:
+    def initial(self) -> Arrays:
         """Return the initial weights and biases by name."""
         return read_npz(self.path / "initial.npz")
 
@@ -202,14 +161,13 @@ class Run:
         """Say whether a round is whole."""
         return (self.folder(position) / "result.json").is_file()
 
-    def save_round(self, position: Position, weights: dict[str, np.ndarray], masks: Masks, result: RoundResult) -> None:
+    def save_round(self, position: Position, weights: Arrays, masks: Masks, result: RoundResult) -> None:
         """Write a finished round: weights, masks, then the result with their checksums."""
         folder = self.folder(position)
         folder.mkdir(parents=True, exist_ok=True)
         write_npz(folder / "weights.npz", weights)
         masks.save(folder / "mask.npz")
-        checksums = {name: sha256(folder / name) for name in ("weights.npz", "mask.npz")}
-        write_json(folder / "result.json", {**asdict(result), "sha256": checksums})
+        seal(folder / "result.json", asdict(result), ("weights.npz", "mask.npz"))
         self.write_results()
 
     def write_results(self) -> None:
@@ -218,21 +176,31 @@ class Run:
         if not path.is_file() or path.read_bytes() != content:
             write_bytes(path, content)
 
-    def load_round(self, position: Position) -> tuple[dict[str, np.ndarray], Masks]:
+    def load_round(self, position: Position) -> tuple[Arrays, Masks]:
         """Return the weights and masks of a finished round; a RunError if a file is not the one that was written."""
         from quatnet.pruning.masks import Masks
 
         folder = self.folder(position)
-        result = read_json(folder / "result.json")
-        checksums = result.get("sha256") if isinstance(result, dict) else None
-        if not isinstance(checksums, dict):
-            raise RunError(f"{folder / 'result.json'}: not the result of a round (it has no checksums)")
-        for name in ("weights.npz", "mask.npz"):
-            if not (folder / name).is_file():
-                raise RunError(f"{folder / name} is missing")
-            if sha256(folder / name) != checksums.get(name):
-                raise RunError(f"{folder / name} is damaged: its SHA-256 is not the one in result.json")
+        verify(folder / "result.json", ("weights.npz", "mask.npz"))
         return read_npz(folder / "weights.npz"), Masks.load(folder / "mask.npz")
+
+    def save_rewind_point(self, epoch: int, weights: Arrays) -> None:
+        """Write the weights after an epoch of round 0, then their checksum."""
+        result = self._rewind_point(epoch)
+        result.parent.mkdir(parents=True, exist_ok=True)
+        write_npz(result.parent / "weights.npz", weights)
+        seal(result, {"epoch": epoch}, ("weights.npz",))
+
+    def load_rewind_point(self, epoch: int) -> Arrays | None:
+        """Return the weights after an epoch of round 0, or None if they were not written; errors as `load_round`."""
+        result = self._rewind_point(epoch)
+        if not result.is_file():
+            return None
+        verify(result, ("weights.npz",))
+        return read_npz(result.parent / "weights.npz")
+
+    def _rewind_point(self, epoch: int) -> Path:
+        return self.path / "rewind" / f"{epoch:02d}" / "result.json"
 
     def results(self, phase: Phase = Phase.ROUNDS) -> list[RoundResult]:
         """Return the results of the finished rounds, in order."""
@@ -250,9 +218,7 @@ class Run:
 
     # the running training
 
-    def save_checkpoint(
-        self, position: Position, progress: Progress, arrays: dict[str, np.ndarray], steps: int
-    ) -> None:
+    def save_checkpoint(self, position: Position, progress: Progress, arrays: Arrays, steps: int) -> None:
         """Append the last epoch to metrics.jsonl, then replace the checkpoint.
 
         `arrays` are the flat arrays of network and optimizer. The checkpoint says how long metrics.jsonl is, so that a
@@ -323,21 +289,18 @@ class Run:
 
     def _csv(self) -> str:
         train, prune = self.train_settings, self.prune_settings
+        settings = {
+            "arch": train.arch,
+            "dataset": train.dataset,
+            "algebra": train.algebra,
+            "protocol": prune.protocol if prune else "",
+            "init": train.init,
+            "seed": train.seed,
+        }
         text = io.StringIO()
         writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        for result in self.results():
-            writer.writerow(
-                {
-                    **asdict(result),
-                    "arch": train.arch,
-                    "dataset": train.dataset,
-                    "algebra": train.algebra,
-                    "protocol": prune.protocol if prune else "",
-                    "init": train.init,
-                    "seed": train.seed,
-                }
-            )
+        writer.writerows({**asdict(result), **settings} for result in self.results())
         return text.getvalue()
 
 
@@ -372,18 +335,3 @@ def _epoch(result: EpochResult | None) -> dict[str, Any]:
 def _last_active(path: Path) -> float:
     files = (path / "config.json", path / "checkpoint.npz")
     return max(os.stat(file).st_mtime for file in files if file.exists())
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder, where the system has advisory locks; a UsageError if it is held elsewhere."""
-    with (folder / ".lock").open("a") as file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # pragma: no cover
-            pass
-        except BlockingIOError:
-            raise UsageError(f"{folder} is in use by another process") from None
-        yield

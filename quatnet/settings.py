@@ -1,101 +1,162 @@
-"""All settings of a run as two frozen dataclasses: how it trains, and how it is pruned.
+"""All settings of a run as frozen dataclasses: what a network is, how it is trained, and how it is pruned.
 
-Each field is an option of the command line by the same name. A value out of range is a UsageError that names it.
+All that is known of a setting stands with its field: type, default, allowed values, a line of help, and the group it is
+shown in. The checks, the options of the command line, the keys of a sweep and docs/api.md take it from there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from functools import partial
+from operator import ge, gt, lt
+from typing import TYPE_CHECKING, Any
 
 from quatnet.errors import UsageError
-from quatnet.nn.architectures import architecture
 
+if TYPE_CHECKING:
+    from quatnet.nn.architectures import Architecture
+
+ARCHITECTURES = (
+    "lenet", "lenet-300-100", "lenet-12", "conv-2", "conv-4", "conv-6",
+    "resnet-20", "resnet-20-projection", "resnet-18", "vgg-16",
+)  # fmt: skip
 INITIALIZERS = ("paper", "matched", "he", "glorot")
 SIGNS = ("hamilton", "shuffled")
 NORMALISATIONS = ("split", "whitening", "scalar")
 DTYPES = ("float32", "float64")
 OPTIMIZERS = ("adam", "sgd")
 OTHER_RATES = {"sgd": 0.01, "adam": 0.001}
+"""The learning rates of an optimizer that is not the architecture's."""
 SCHEDULES = ("constant", "step")
 CRITERIA = ("global", "layerwise", "random")
 UNITS = ("weight", "quaternion", "channel")
 PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 CONVOLUTIONS = ("auto", "im2col", "winograd")
+ENGINES = ("fast", "reference")
+
+BY_ARCHITECTURE = "by architecture"
+TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "tuple[int, ...]": tuple}
+WANTED = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text", tuple: "a list"}
+LIMITS = {"low": ("{:g} or more", ge), "above": ("more than {:g}", gt), "below": ("less than {:g}", lt)}
 
 
-FILE_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "None": (type(None),),
-    "tuple[int, ...]": (list,),
-}  # fmt: skip
-"""The types that a setting may have in a JSON file."""
+def setting(
+    group: str,
+    help: str,
+    default: Any = MISSING,
+    *,
+    choices: tuple[str, ...] = (),
+    otherwise: str = "",
+    **limits: float,
+) -> Any:
+    """Return a dataclass field with all that is known of its setting.
 
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How a network is made and trained; `for_architecture` fills in the paper's Table 1.
-
-    Attributes
+    Parameters
     ----------
-    arch, quaternion, init, width, signs, norm, seed, dtype : as for `quatnet.build`.
-    dataset : a name or a path, as for `quatnet.data.load`.
-    train_size, test_size : class-balanced parts of the data set; None for all of it.
-    augment : random crop and flip; None for what the data set's protocol says.
-    epochs, batch_size : of training, and of every re-training.
-    optimizer, rate, momentum, weight_decay : momentum is SGD's.
-    schedule, step_epochs, step_factor : `step` multiplies the rate by step_factor every step_epochs epochs.
-    validation_size, patience : images held out of the training set, and early stopping when the loss on them has not
-        fallen for `patience` epochs (0: never); the epoch with the lowest is then the one reported.
-    test_every : classify the test images after every so many epochs; after an epoch that may be reported always.
+    choices : the values that are allowed.
+    otherwise : the default in words, where its value does not say it.
+    limits : low <= value, above < value, value < below.
     """
+    about = {"group": group, "help": help, "choices": choices, "otherwise": otherwise, "limits": limits}
+    return dataclasses.field(default=default, metadata=about)
 
-    arch: str
-    quaternion: bool
-    dataset: str
-    epochs: int
-    rate: float
-    seed: int = 0
-    init: str = "paper"
-    width: float = 1.0
-    signs: str = "hamilton"
-    norm: str = "split"
-    dtype: str = "float32"
-    train_size: int | None = None
-    test_size: int | None = None
-    augment: bool | None = None
-    batch_size: int = 60
-    optimizer: str = "adam"
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    step_epochs: int = 30
-    step_factor: float = 0.1
-    validation_size: int = 0
-    patience: int = 0
-    test_every: int = 1
+
+_network, _data, _training, _pruning = (partial(setting, group) for group in ("Network", "Data", "Training", "Pruning"))
+
+
+def type_of(field: Field[Any]) -> type:
+    """Return the type of a setting; None is allowed as well where it is the default."""
+    return TYPES[str(field.type).removesuffix(" | None")]
+
+
+def allowed(field: Field[Any]) -> str:
+    """Return in words which values of its type a setting may have; empty for all of them."""
+    limits = [LIMITS[name][0].format(limit) for name, limit in field.metadata["limits"].items()]
+    return ", ".join(field.metadata["choices"]) or " and ".join(limits)
+
+
+def check(field: Field[Any], value: Any) -> None:
+    """Raise a UsageError unless the value has the type of a setting and is allowed."""
+    if value is None and field.default is None:
+        return
+    if not _is_a(value, type_of(field)):
+        raise UsageError(f"{value!r} given; {WANTED[type_of(field)]} is needed", field.name)
+    choices, limits = field.metadata["choices"], field.metadata["limits"]
+    if choices and value not in choices:
+        raise UsageError(f"{value!r} given; allowed are {allowed(field)}", field.name)
+    if not all(LIMITS[name][1](value, limit) for name, limit in limits.items()):
+        raise UsageError(f"{value:g} given; {allowed(field)} is needed", field.name)
+
+
+def _is_a(value: Any, wanted: type) -> bool:
+    if isinstance(value, bool):
+        return wanted is bool
+    if wanted is float:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """What a network is."""
+
+    # fmt: off
+    arch: str = _network(f"Architecture: {', '.join(ARCHITECTURES)}; lenet is short for lenet-300-100. "
+                         "`quatnet models` shows them and how they are trained.")
+    quaternion: bool = _network("Whether all layers but the last have quaternion weights.")
+    seed: int = _network("Seed of all random numbers.", 0, low=0)
+    init: str = _network("Distribution of the initial weights.", "paper", choices=INITIALIZERS)
+    width: float = _network("Factor of the widths of all hidden layers.", 1.0, above=0)
+    signs: str = _network("Signs of the quaternion product; shuffled is a control.", "hamilton", choices=SIGNS)
+    norm: str = _network("Batch normalisation of quaternions.", "split", choices=NORMALISATIONS)
+    dtype: str = _network("Type of all numbers.", "float32", choices=DTYPES)
+    # fmt: on
 
     def __post_init__(self) -> None:
-        architecture(self.arch)
-        _choice("init", self.init, INITIALIZERS)
-        _choice("signs", self.signs, SIGNS)
-        _choice("norm", self.norm, NORMALISATIONS)
-        _choice("dtype", self.dtype, DTYPES)
-        _choice("optimizer", self.optimizer, OPTIMIZERS)
-        _choice("schedule", self.schedule, SCHEDULES)
-        for name in ("epochs", "batch_size", "step_epochs", "train_size", "test_size", "test_every"):
-            _range(name, getattr(self, name), 1)
-        for name in ("seed", "validation_size", "patience", "weight_decay"):
-            _range(name, getattr(self, name), 0)
-        _range("rate", self.rate, 0, open_below=True)
-        _range("width", self.width, 0, open_below=True)
-        _range("step_factor", self.step_factor, 0, open_below=True)
-        _range("momentum", self.momentum, 0, 1)
+        for field in fields(self):
+            check(field, getattr(self, field.name))
+        _table(self.arch)
+
+    @property
+    def algebra(self) -> str:
+        """`quaternion` or `real`."""
+        return "quaternion" if self.quaternion else "real"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(ModelSettings):
+    """What a network is, and how it is trained; `for_architecture` fills in the paper's Table 1."""
+
+    # fmt: off
+    dataset: str = _data("Data set: a name that `quatnet data list` shows, or a path.", otherwise=BY_ARCHITECTURE)
+    train_size: int | None = _data("Number of training images, class-balanced.", None, low=1, otherwise="all")
+    test_size: int | None = _data("Number of test images, class-balanced.", None, low=1, otherwise="all")
+    validation_size: int = _data("Number of training images held out for validation.", 0, low=0)
+    augment: bool | None = _data("Random crops and flips of the training images.", None, otherwise="by data set")
+    epochs: int = _training("Epochs of every training.", low=1, otherwise=BY_ARCHITECTURE)
+    batch_size: int = _training("Images per step.", 60, low=1, otherwise=BY_ARCHITECTURE)
+    optimizer: str = _training("Optimizer.", "adam", choices=OPTIMIZERS, otherwise=BY_ARCHITECTURE)
+    rate: float = _training("Learning rate.", above=0, otherwise=f"{BY_ARCHITECTURE}; with another optimizer "
+                            + ", ".join(f"{optimizer} {rate:g}" for optimizer, rate in OTHER_RATES.items()))
+    momentum: float = _training("Momentum of sgd.", 0.9, low=0, below=1)
+    weight_decay: float = _training("Fraction of each value that is added to its gradient.", 0.0, low=0,
+                                    otherwise=BY_ARCHITECTURE)
+    schedule: str = _training("Learning rate over the epochs: constant, or reduced in steps.", "constant",
+                              choices=SCHEDULES)
+    step_epochs: int = _training("Epochs between two steps (schedule step).", 30, low=1)
+    step_factor: float = _training("Factor of the learning rate at each step (schedule step).", 0.1, above=0)
+    patience: int = _training("Stop after N epochs without a lower validation loss; 0 never stops.", 0, low=0)
+    test_every: int = _training("Test after every N-th epoch, and after any that may be reported.", 1, low=1)
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.patience and not self.validation_size:
-            raise UsageError(
-                f"--patience {self.patience} needs --validation-size N: early stopping watches the validation loss"
-            )
+            raise UsageError(f"{self.patience} given; early stopping needs a validation_size, and it is 0", "patience")
 
     @classmethod
     def for_architecture(cls, arch: str, quaternion: bool, **given: Any) -> TrainSettings:
@@ -103,22 +164,17 @@ class TrainSettings:
 
         With another optimizer than the architecture's, the rate is 0.01 (sgd) or 0.001 (adam).
         """
-        table = architecture(arch)
+        table = _table(arch)
         optimizer = given.get("optimizer", table.optimizer)
         defaults = {
             "dataset": table.default_dataset,
             "epochs": table.epochs,
             "batch_size": table.batch_size,
             "optimizer": table.optimizer,
-            "rate": table.rate if optimizer == table.optimizer else OTHER_RATES.get(optimizer, table.rate),
+            "rate": table.rate if optimizer == table.optimizer else OTHER_RATES.get(str(optimizer), table.rate),
             "weight_decay": table.weight_decay,
         }
         return cls(arch=table.name, quaternion=quaternion, **{**defaults, **given})
-
-    @property
-    def algebra(self) -> str:
-        """`quaternion` or `real`."""
-        return "quaternion" if self.quaternion else "real"
 
     def non_defaults(self) -> dict[str, Any]:
         """Return the settings that differ from the architecture's defaults."""
@@ -132,55 +188,46 @@ class TrainSettings:
         return self.rate * self.step_factor ** (epoch // self.step_epochs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PruneSettings:
-    """How a trained network is pruned.
+    """How a trained network is pruned (docs/protocol.md)."""
 
-    Attributes
-    ----------
-    rounds : pruning rounds after the dense round 0.
-    amount : part of the weights left that goes in each round.
-    criterion : global, layerwise (both by magnitude) or random.
-    unit : what goes as one: weight, quaternion or channel (`quatnet.pruning.units`).
-    protocol : imp, paper, finetune or reinit (docs/protocol.md; `quatnet.pruning.lottery`).
-    rewind_epoch : imp only: rewind to the weights after this epoch of round 0 instead of the initial ones.
-    fresh_optimizer : paper only: reset Adam before each re-training.
-    retrain_rounds : paper and reinit only: re-train the masks of these rounds alone; empty for all rounds.
-    search_epochs : paper and reinit only: epochs of every training that only searches; None for as many as the others.
-    stop_below : stop after two successive rounds below this accuracy, in percent; 0 never stops.
-    """
-
-    rounds: int = 20
-    amount: float = 0.2
-    criterion: str = "global"
-    unit: str = "weight"
-    protocol: str = "imp"
-    rewind_epoch: int = 0
-    fresh_optimizer: bool = False
-    retrain_rounds: tuple[int, ...] = ()
-    search_epochs: int | None = None
-    stop_below: float = 30.0
+    # fmt: off
+    rounds: int = _pruning("Pruning rounds after the dense round 0.", 20, low=1)
+    amount: float = _pruning("Fraction of the weights left that is pruned in each round.", 0.2, above=0, below=1)
+    criterion: str = _pruning("Which weights are pruned: the smallest of all, the smallest of each layer, or random "
+                              "ones.", "global", choices=CRITERIA)
+    unit: str = _pruning("What is pruned as one; a channel of a dense layer is a neuron.", "weight", choices=UNITS)
+    protocol: str = _pruning("imp rewinds and re-trains in each round; paper finds all masks first and then re-trains "
+                             "each, with one Adam state; finetune trains on; reinit gives the masks of imp new random "
+                             "weights.", "imp", choices=PROTOCOLS)
+    rewind_epoch: int = _pruning("Epoch of round 0 that imp rewinds to; 0 is the initial weights.", 0, low=0)
+    fresh_optimizer: bool = _pruning("Reset Adam before each re-training (protocol paper).", False)
+    retrain_rounds: tuple[int, ...] = _pruning("Re-train the masks of these rounds only (protocols paper and reinit).",
+                                               (), otherwise="all")
+    search_epochs: int | None = _pruning("Epochs of a training that only searches for masks (protocols paper and "
+                                         "reinit).", None, low=1, otherwise="as for every training")
+    stop_below: float = _pruning("Stop after two successive rounds below this accuracy in percent; 0 never stops.",
+                                 30.0, low=0, below=100)
+    # fmt: on
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "retrain_rounds", tuple(sorted(self.retrain_rounds)))  # JSON and TOML give lists
-        _choice("criterion", self.criterion, CRITERIA)
-        _choice("unit", self.unit, UNITS)
-        _choice("protocol", self.protocol, PROTOCOLS)
-        _range("rounds", self.rounds, 1)
-        _range("amount", self.amount, 0, 1, open_below=True)
-        _range("rewind_epoch", self.rewind_epoch, 0)
-        _range("stop_below", self.stop_below, 0, 100)
+        if isinstance(self.retrain_rounds, list):  # JSON and TOML give lists
+            object.__setattr__(self, "retrain_rounds", tuple(self.retrain_rounds))
+        for field in fields(self):
+            check(field, getattr(self, field.name))
         if self.rewind_epoch and self.protocol != "imp":
-            raise UsageError(f"--rewind-epoch {self.rewind_epoch}: only --protocol imp rewinds to a later epoch")
+            raise UsageError(f"{self.rewind_epoch} given; only protocol imp rewinds to a later epoch", "rewind_epoch")
         if self.fresh_optimizer and self.protocol != "paper":
-            raise UsageError("--fresh-optimizer: only --protocol paper keeps the optimizer's state between rounds")
-        _range("search_epochs", self.search_epochs, 1)
+            raise UsageError("only protocol paper keeps the optimizer's state between rounds", "fresh_optimizer")
         for name in ("retrain_rounds", "search_epochs"):
             if getattr(self, name) and not self.two_phases:
-                raise UsageError(
-                    f"{_option(name)}: only --protocol paper and reinit search all masks before they re-train"
-                )
-        self._check_retrain_rounds()
+                raise UsageError("only protocols paper and reinit search all masks before they re-train", name)
+        rounds = self.retrain_rounds
+        if any(type(k) is not int or not 1 <= k <= self.rounds or rounds.count(k) > 1 for k in rounds):
+            wanted = f"different rounds from 1 to {self.rounds} are needed"
+            raise UsageError(f"{', '.join(map(str, rounds))} given; {wanted}", "retrain_rounds")
+        object.__setattr__(self, "retrain_rounds", tuple(sorted(rounds)))
 
     def check_training(self, train: TrainSettings) -> None:
         """Raise a UsageError unless the network has the unit to prune, and round 0 reaches the epoch to rewind to.
@@ -188,15 +235,12 @@ class PruneSettings:
         It must reach that epoch for sure, and then have one left to train.
         """
         if self.unit == "quaternion" and not train.quaternion:
-            raise UsageError("--unit: quaternion given; a real network has no quaternions, only weight and channel")
+            raise UsageError("quaternion given; a real network has no quaternions, only weight and channel", "unit")
         if self.rewind_epoch >= train.epochs:
-            raise UsageError(
-                f"--rewind-epoch: {self.rewind_epoch} given; less than the {train.epochs} epochs of training is needed"
-            )
+            wanted = f"less than the {train.epochs} epochs of training is needed"
+            raise UsageError(f"{self.rewind_epoch} given; {wanted}", "rewind_epoch")
         if self.rewind_epoch and train.patience:
-            raise UsageError(
-                f"--rewind-epoch {self.rewind_epoch}: not with --patience, for round 0 may stop before that epoch"
-            )
+            raise UsageError(f"{self.rewind_epoch} given; with patience, round 0 may stop before that", "rewind_epoch")
 
     def non_defaults(self) -> dict[str, Any]:
         """Return the settings that make a run a different one.
@@ -212,7 +256,9 @@ class PruneSettings:
     @property
     def two_phases(self) -> bool:
         """Whether all masks are searched before any is re-trained."""
-        return self.protocol in ("paper", "reinit")
+        from quatnet.pruning.protocols import PROTOCOLS  # not above: it is asked for where settings are enough
+
+        return PROTOCOLS[self.protocol].searches_first
 
     def retrained(self, searched: int) -> list[int]:
         """Return the rounds to re-train after a search that ended with round `searched`."""
@@ -225,17 +271,18 @@ class PruneSettings:
     def reductions(self) -> list[str]:
         """Return in words what makes the two phases smaller than the protocol says."""
         words = [f"only rounds {', '.join(map(str, self.retrain_rounds))} re-trained"] if self.retrain_rounds else []
-        return words + (
-            [f"searches of {self.search_epochs} epoch{'s' * (self.search_epochs > 1)}"] if self.search_epochs else []
-        )
+        if self.search_epochs:
+            words.append(f"searches of {self.search_epochs} epoch{'s' * (self.search_epochs > 1)}")
+        return words
 
-    def _check_retrain_rounds(self) -> None:
-        for k in self.retrain_rounds:
-            if type(k) is not int or not 1 <= k <= self.rounds or self.retrain_rounds.count(k) > 1:
-                raise UsageError(
-                    f"--retrain-rounds: {', '.join(map(str, self.retrain_rounds))} given;"
-                    f" different rounds from 1 to {self.rounds} (--rounds) are needed"
-                )
+
+def _table(arch: str) -> Architecture:
+    """Return an architecture as data; a UsageError if there is none by that name."""
+    from quatnet.nn.architectures import architecture  # not above: quatnet.nn may import this module
+
+    if not isinstance(arch, str):
+        raise UsageError(f"{arch!r} given; a text is needed", "arch")
+    return architecture(arch)
 
 
 def numbers(values: Iterable[int]) -> str:
@@ -249,30 +296,13 @@ def numbers(values: Iterable[int]) -> str:
     return ", ".join(f"{span[0]} to {span[-1]}" if len(span) > 1 else str(span[0]) for span in spans)
 
 
-def check_types(cls: type, values: dict[str, Any]) -> None:
-    """Raise a TypeError for a value from a file that is not of the type of the setting with its name."""
-    for field in fields(cls):
-        allowed = {kind for name in str(field.type).split(" | ") for kind in FILE_TYPES[name]}
-        if field.name in values and type(values[field.name]) not in allowed:
-            raise TypeError(f"{field.name} is {values[field.name]!r}; {field.type} is needed")
-
-
-def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{_option(name)}: {value!r} given; allowed are {', '.join(allowed)}")
-
-
-def _range(name: str, value: float | None, low: float, high: float = math.inf, *, open_below: bool = False) -> None:
-    """Raise a UsageError unless low <= value < high (low < value with `open_below`)."""
-    if value is None:
-        return
-    above = value > low if open_below else value >= low
-    if above and value < high:
-        return
-    wanted = f"more than {low:g}" if open_below else f"{low:g} or more"
-    below = f" and less than {high:g}" if high < math.inf or value == math.inf else ""
-    raise UsageError(f"{_option(name)}: {value:g} given; {wanted}{below} is needed")
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def read_numbers(text: str, field: str = "") -> list[int]:
+    """Read whole numbers from a text such as `0-4,7`; a UsageError about `field` if there are none."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        if last < first:
+            raise UsageError(f"{text!r} given; numbers and ranges are needed, such as 0-4,7", field)
+        found.extend(range(first, last + 1))
+    return found

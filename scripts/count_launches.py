@@ -18,11 +18,11 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
+from quatnet import build
 from quatnet.backend import select, to_device
 from quatnet.data import Dataset
+from quatnet.fast import accelerate_optimizer
 from quatnet.nn.architectures import architecture
-from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.networks import build
 from quatnet.settings import TrainSettings
 from quatnet.streams import Phase, Position
 from quatnet.training import make_optimizer, train_epoch
@@ -64,7 +64,7 @@ def count(arch: str, quaternion: bool, augment: bool = False) -> dict[str, list[
     data = small_data(arch, augment)
     network = build(arch, quaternion=quaternion, input_shape=data.input_shape, classes=4, device="gpu")
     settings = TrainSettings.for_architecture(arch, quaternion, dataset="random", batch_size=SIZE)
-    optimizer = make_optimizer(network, settings)
+    optimizer = accelerate_optimizer(make_optimizer(network, settings), network)
     found: dict[str, list[str]] = {}
 
     def step() -> None:
@@ -73,7 +73,7 @@ def count(arch: str, quaternion: bool, augment: bool = False) -> dict[str, list[
         with launches() as found["forward"]:
             logits, backward = network.forward(images)
         with launches() as found["loss"]:
-            _, dlogits = softmax_cross_entropy(logits, labels)
+            _, dlogits = network.loss(logits, labels)
         with launches() as found["backward"]:
             backward(dlogits, inputs=False)
         with launches() as found["optimizer"]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from quatnet.data import Dataset, npz
 from quatnet.experiment import start
-from quatnet.pruning.lottery import prune as prune_lab
+from quatnet.fast import Compute
+from quatnet.pruning import protocols
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
 
@@ -50,6 +51,6 @@ def prune_settings(**given) -> PruneSettings:
 
 def experiment(runs_dir: Path, train: TrainSettings, prune: PruneSettings, listener=None) -> Run:
     """Do, or finish, a whole experiment."""
-    lab = start(runs_dir, train, prune, listener=listener)
-    prune_lab(lab, prune)
-    return lab.run
+    begun = start(runs_dir, train, prune, engine=Compute(), listener=listener)
+    protocols.prune(begun, prune)
+    return begun.run

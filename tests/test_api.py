@@ -1,12 +1,14 @@
 """The public names: what each package exports, that it has a docstring, and that docs/api.md shows its signature."""
 
 import inspect
+import re
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import quatnet
-from quatnet import data, deploy, nn, pruning, sweep
+from quatnet import data, deploy, experiment, nn, pruning, settings, sweep
 from quatnet.nn import layers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
@@ -39,10 +41,10 @@ EXPORTS = {
         ),
         *("train_dense", "trained_network", "training"),
     ],
-    nn: ["architectures", "assembly", "initializers", "layers", "losses", "networks", "optimizers", "parameters"],
+    nn: ["architectures", "initializers", "layers", "losses", "networks", "optimizers", "parameters"],
     data: ["Dataset", "augment", "default_data_dir", "entries", "fetch", "load", "normalize"],
-    pruning: ["criteria", "lab", "lottery", "masks", "units"],
-    deploy: ["budget", "c", "compile", "model", "onnx", "seed_ticket", "shrink", "steps", "ticket"],
+    pruning: ["criteria", "masks", "protocols", "units"],
+    deploy: ["budget", "c", "inference", "ir", "model", "onnx", "seed_ticket", "shrink", "ticket"],
     sweep: ["Job", "Standing", "jobs_of", "run_jobs", "standing"],
     layers: [
         *("AppendGray", "Backward", "BatchNorm", "Conv2d", "Dense", "Flatten", "GlobalAveragePool", "Layer"),
@@ -58,8 +60,8 @@ MEMBERS = [
     nn.initializers.paper,
     nn.losses.softmax_cross_entropy,
     nn.architectures.architecture,
-    nn.assembly.Algebra,
-    nn.assembly.layers_of,
+    nn.networks.Algebra,
+    nn.networks.layers_of,
     nn.networks.count_parameters,
     nn.optimizers.Adam,
     nn.optimizers.SGD,
@@ -68,27 +70,30 @@ MEMBERS = [
     pruning.criteria.global_magnitude,
     pruning.criteria.layerwise_magnitude,
     pruning.criteria.random,
-    pruning.lab.Lab,
     deploy.budget.Goal,
     deploy.budget.prune_until,
     deploy.c.accuracy,
     deploy.c.write_c,
-    deploy.compile.compile,
+    deploy.inference.compile_model,
+    deploy.ir.operations_of,
     deploy.onnx.write_onnx,
     deploy.seed_ticket.read_seed_ticket,
     deploy.seed_ticket.retrain,
     deploy.seed_ticket.write_seed_ticket,
     deploy.shrink.shrink,
-    deploy.steps.steps_of,
     deploy.ticket.entropy_bound,
     deploy.ticket.quantised,
     deploy.ticket.read_ticket,
     deploy.ticket.write_ticket,
-    pruning.lottery.finetune,
-    pruning.lottery.imp,
-    pruning.lottery.paper,
-    pruning.lottery.reinit,
-    pruning.masks.sparse_weight,
+    experiment.Experiment,
+    experiment.Reference,
+    pruning.masks.weights_left,
+    pruning.protocols.Pass,
+    pruning.protocols.Protocol,
+    pruning.protocols.epochs,
+    pruning.protocols.is_finished,
+    pruning.protocols.stands_alone,
+    pruning.protocols.stops,
     quatnet.quaternion.conjugate,
     quatnet.quaternion.expand,
     quatnet.quaternion.fold,
@@ -105,14 +110,16 @@ MEMBERS = [
     quatnet.training.train_epoch,
 ]
 """What docs/api.md describes of the exported modules."""
-SETTINGS = [quatnet.TrainSettings, quatnet.PruneSettings, data.Dataset, quatnet.runs.RoundResult]
+SETTINGS = [settings.ModelSettings, quatnet.TrainSettings, quatnet.PruneSettings]
+TABLES = [*SETTINGS, data.Dataset, quatnet.runs.RoundResult]
+"""What is described as a table of its fields."""
 EXPORTED = [(package, name) for package, names in EXPORTS.items() for name in names]
 
 
 def described(name: str, thing: object) -> str:
     """Return how docs/api.md names a thing: with its parameters and defaults, without annotations."""
     # A dataclass is shown as a table of its fields, an exception by its name.
-    if not callable(thing) or thing in SETTINGS or (inspect.isclass(thing) and issubclass(thing, BaseException)):
+    if not callable(thing) or thing in TABLES or (inspect.isclass(thing) and issubclass(thing, BaseException)):
         return f"`{name}`"
     signature = inspect.signature(thing)
     plain = [
@@ -169,9 +176,26 @@ def test_a_described_function_or_class_has_a_docstring_and_its_present_signature
     assert described(member.__name__, member) in PAGE.read_text()
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=name_of)
-def test_every_field_of_the_settings_is_described(settings):
-    section = PAGE.read_text().partition(f"`{settings.__name__}`")[2]
-    for name, parameter in inspect.signature(settings).parameters.items():
-        has_default = parameter.default is not inspect.Parameter.empty
-        assert (f"| `{name}` | `{parameter.default!r}` |" if has_default else f"| `{name}` |") in section
+@pytest.mark.parametrize("described", TABLES, ids=name_of)
+def test_every_field_of_a_table_is_described(described):
+    section = PAGE.read_text().partition(f"`{described.__name__}`")[2]
+    assert [field.name for field in fields(described) if f"| `{field.name}` |" not in section] == []
+
+
+def table(cls) -> str:
+    """Return the table of docs/api.md: the settings of a class that are not its parent's."""
+    rows = ["| field | default | allowed | meaning |", "|---|---|---|---|"]
+    for field in fields(cls):
+        if field.name not in {
+            inherited.name for base in cls.__bases__ if is_dataclass(base) for inherited in fields(base)
+        }:
+            words = field.metadata["otherwise"]
+            if field.default is not MISSING:
+                words = f"`{field.default!r}` ({words})" if words else f"`{field.default!r}`"
+            rows.append(f"| `{field.name}` | {words} | {settings.allowed(field)} | {field.metadata['help']} |")
+    return f"`{cls.__name__}`\n\n" + re.sub("  +", " ", "\n".join(rows)) + "\n"
+
+
+@pytest.mark.parametrize("cls", SETTINGS, ids=name_of)
+def test_settings_are_described_with_default_allowed_values_and_help(cls):
+    assert table(cls) in PAGE.read_text()

@@ -4,7 +4,7 @@ import pytest
 
 from quatnet import cost
 from quatnet.data import load
-from quatnet.experiment import Compute
+from quatnet.fast import Compute
 from quatnet.settings import PruneSettings, TrainSettings
 from tests import small
 
@@ -18,22 +18,6 @@ def dataset(tmp_path):
 
 def settings(**given):
     return TrainSettings.for_architecture("lenet-12", True, **given)
-
-
-@pytest.mark.parametrize(
-    ("prune", "epochs"),
-    [
-        (None, 3),
-        (PruneSettings(rounds=7), 3 * 8),
-        (PruneSettings(rounds=7, protocol="finetune"), 3 * 8),
-        (PruneSettings(rounds=7, protocol="paper"), 3 * 15),
-        (PruneSettings(rounds=7, protocol="reinit"), 3 * 15),
-        (PruneSettings(rounds=7, protocol="paper", retrain_rounds=(6, 7)), 3 * 10),
-        (PruneSettings(rounds=7, protocol="reinit", search_epochs=2), 3 * 8 + 2 * 7),
-    ],
-)
-def test_a_network_is_trained_once_and_then_in_every_round_of_every_phase(prune, epochs):
-    assert cost.epochs(settings(epochs=3), prune) == epochs
 
 
 @pytest.mark.parametrize(

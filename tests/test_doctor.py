@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from quatnet import doctor
-from quatnet.nn.layers.dense import Expanded
+from quatnet.fast import Compute
 from quatnet.fast.stacked import Stacked
+from tests.nn import every
 
 
 def test_all_checks_pass_on_the_cpu():
@@ -28,14 +29,14 @@ def test_a_gradient_that_is_not_a_number_is_found():
 
 
 @pytest.mark.parametrize("quaternion", [False, True])
-def test_two_ways_to_compute_the_same_agree_and_two_networks_do_not(quaternion):
-    network, reference = (doctor._small("lenet-12", quaternion, "cpu") for _ in range(2))
-    if quaternion:
-        network.layers["fc1"].algorithm = Expanded()
-    assert doctor.parity_error(network, reference) <= doctor.PARITY_BOUND
-    other = doctor._small("lenet-12", quaternion, "cpu")
-    other.set_flat(other.flat() * 1.001)
-    assert doctor.parity_error(other, doctor._small("lenet-12", quaternion, "cpu")) > doctor.PARITY_BOUND
+def test_two_engines_agree_and_two_networks_do_not(quaternion):
+    def network(engine, factor=1.0):
+        made = Compute(engine=engine).prepare(every.network("lenet-12", quaternion))
+        made.set_flat(factor * made.flat())
+        return made
+
+    assert doctor.parity_error(network("fast"), network("reference")) <= doctor.PARITY_BOUND
+    assert doctor.parity_error(network("fast", 1.001), network("reference")) > doctor.PARITY_BOUND
 
 
 def test_steps_of_training_are_timed(monkeypatch):

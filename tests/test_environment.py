@@ -15,7 +15,7 @@ from quatnet.errors import UsageError
 
 
 def test_it_has_the_versions_that_matter():
-    found = environment.describe(device="cpu", conv="auto", threads=1)
+    found = environment.describe(device="cpu", engine="fast", conv="auto", threads=1)
     assert found["quatnet"] == quatnet.__version__
     assert found["python"] == platform.python_version()
     assert found["packages"]["numpy"] == np.__version__
@@ -38,7 +38,7 @@ def checkout(tmp_path, monkeypatch):
 
 
 def commit():
-    return environment.describe(device="cpu", conv="auto", threads=1)["commit"]
+    return environment.describe(device="cpu", engine="fast", conv="auto", threads=1)["commit"]
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -60,33 +60,33 @@ def test_outside_a_checkout_or_without_git_there_is_no_commit(tmp_path, monkeypa
 
 def test_packages_that_are_not_installed_are_left_out(monkeypatch):
     monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
-    assert environment.describe(device="cpu", conv="auto", threads=1)["packages"].keys() == {"numpy"}
+    assert environment.describe(device="cpu", engine="fast", conv="auto", threads=1)["packages"].keys() == {"numpy"}
 
 
 def test_it_has_the_processor_and_the_threads_of_blas():
-    found = environment.describe(device="cpu", conv="auto", threads=1)
+    found = environment.describe(device="cpu", engine="fast", conv="auto", threads=1)
     assert found["processor"]
     assert found["cores"] >= 1
     assert all(pool["num_threads"] >= 1 for pool in found["blas"])
 
 
 def test_it_says_which_array_library_the_device_means():
-    found = environment.describe(device="cpu", conv="auto", threads=1)
+    found = environment.describe(device="cpu", engine="fast", conv="auto", threads=1)
     assert (found["device"], found["arrays"]) == ("cpu", "numpy")
 
 
 def test_it_can_be_written_as_json():
-    found = environment.describe(device="cpu", conv="auto", threads=1)
+    found = environment.describe(device="cpu", engine="fast", conv="auto", threads=1)
     assert json.loads(json.dumps(found)) == found
 
 
 def test_where_the_system_has_no_cpuinfo_the_platform_names_the_processor(monkeypatch):
     monkeypatch.setattr(Path, "is_file", lambda self: False)
-    assert environment.describe(device="cpu", conv="auto", threads=1)["processor"] == (
+    assert environment.describe(device="cpu", engine="fast", conv="auto", threads=1)["processor"] == (
         platform.processor() or platform.machine()
     )
 
 
 def test_an_unknown_device_is_an_error():
-    with pytest.raises(UsageError, match="--device"):
-        environment.describe(device="tpu", conv="auto", threads=1)
+    with pytest.raises(UsageError, match="device: 'tpu' given"):
+        environment.describe(device="tpu", engine="fast", conv="auto", threads=1)

@@ -13,10 +13,9 @@ from quatnet.nn.initializers import paper
 from quatnet.nn.layers import QuaternionConv2d, QuaternionDense
 from quatnet.nn.networks import build, count_parameters
 from quatnet.pruning.criteria import global_magnitude
-from quatnet.pruning.lab import Lab
+from quatnet.pruning.protocols import stops
 from quatnet.quaternion import hamilton
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.streams import Phase
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 TABLE_1 = {
@@ -205,18 +204,10 @@ def test_conv_6_has_2_26_million_weights_and_not_1_7():
     assert convolutions + 2048 * 256 + rest == 1_736_896  # half of the inputs of the first dense layer
 
 
-def accuracies_at(accuracies: list[float]) -> SimpleNamespace:
-    """Return what `Lab.collapsed` reads of a bench: the accuracies of the rounds so far, of either phase."""
-    results = [SimpleNamespace(round=k, accuracy=accuracy) for k, accuracy in enumerate(accuracies)]
-    return SimpleNamespace(run=SimpleNamespace(results=lambda phase: results))
-
-
-@pytest.mark.parametrize("phase", [Phase.ROUNDS, Phase.SEARCH])
-def test_quatnet_stops_after_two_successive_rounds_below_30_percent_in_the_search_and_in_re_training(phase):
-    accuracies = [80.0, 29.0, 31.0, 29.0, 28.0]
-    settings = PruneSettings()
-    stops = [Lab.collapsed(accuracies_at(accuracies[: k + 1]), k, settings, phase) for k in range(1, 5)]
-    assert stops == [False, False, False, True]
+def test_quatnet_stops_after_two_successive_rounds_below_30_percent():
+    results = [SimpleNamespace(round=k, accuracy=accuracy) for k, accuracy in enumerate([80.0, 29.0, 31.0, 29.0, 28.0])]
+    ends = [stops(results[: k + 1], k, PruneSettings().stop_below) for k in range(1, 5)]
+    assert ends == [False, False, False, True]
 
 
 def test_a_rule_that_compares_a_round_with_itself_stops_after_one_round_below_30_percent():
@@ -228,12 +219,12 @@ def test_a_rule_that_compares_a_round_with_itself_stops_after_one_round_below_30
 
 def test_the_four_pixels_of_a_quaternion_lie_196_apart_seven_rows_below_each_other():
     network = build("lenet", quaternion=True, input_shape=MNIST, classes=10, dtype="float64")
-    weight = network.layers["fc1"].weight
+    weight = network.layers.layers["fc1"].weight
     weight.value[...] = 0
     chosen = 75
     weight.value[:, chosen] = 1
     image = np.arange(784.0).reshape(1, *MNIST)
-    _, backward = network.layers["fc1"].forward(network.layers["flatten"].predict(image))
+    _, backward = network.layers.layers["fc1"].forward(network.layers.layers["flatten"].predict(image))
     one_output = np.zeros((1, 300))
     one_output[0, 0] = 1
     read = np.flatnonzero(backward(one_output))

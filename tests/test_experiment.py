@@ -9,7 +9,7 @@ import pytest
 from quatnet.errors import DataError, UsageError
 from quatnet.experiment import finished_round, network_for, reopen, start, trained_network
 from quatnet.nn.networks import build
-from quatnet.pruning.lottery import prune, train_dense
+from quatnet.pruning.protocols import prune, train_dense
 from quatnet.runs import Run, run_name
 from quatnet.streams import Phase, Position
 from quatnet.training import evaluate
@@ -102,9 +102,9 @@ def test_a_dense_run_that_is_reopened_can_be_pruned(tmp_path, settings):
     dense = start(tmp_path, settings)
     train_dense(dense)
     pruning = small.prune_settings(amount=0.5)
-    lab = reopen(Run(dense.run.path))
-    assert prune(lab, pruning) == 2
-    assert [result.kept_weights for result in lab.run.results()] == [84, 42, 21]
+    experiment = reopen(Run(dense.run.path))
+    assert prune(experiment, pruning) == 2
+    assert [result.kept_weights for result in experiment.run.results()] == [84, 42, 21]
 
 
 @pytest.mark.parametrize("how", ["start", "reopen"])
@@ -113,7 +113,7 @@ def test_a_rewind_beyond_the_last_epoch_is_an_error(tmp_path, settings, how, epo
     run = start(tmp_path, settings).run
     pruning = small.prune_settings(rewind_epoch=epoch)
     call = {"start": lambda: start(tmp_path, settings, pruning), "reopen": lambda: prune(reopen(run), pruning)}[how]
-    one_line_error(UsageError, call, f"--rewind-epoch: {epoch} given; less than the 2 ")
+    one_line_error(UsageError, call, f"rewind_epoch: {epoch} given; less than the 2 ")
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])

@@ -10,9 +10,8 @@ import shutil
 
 import pytest
 
-from quatnet.experiment import reopen, start
-from quatnet.pruning.lab import Listener
-from quatnet.pruning.lottery import prune
+from quatnet.experiment import Listener, reopen, start
+from quatnet.pruning.protocols import prune
 from quatnet.runs import Run
 from tests import small
 from tests.folders import content
@@ -122,12 +121,12 @@ def test_a_run_that_is_reopened_goes_on_as_one_that_is_started_again(tmp_path, s
         if position.round:
             raise Killed
 
-    lab = start(tmp_path / "runs", *settings, listener=Listener(finished=finished))
+    experiment = start(tmp_path / "runs", *settings, listener=Listener(finished=finished))
     with pytest.raises(Killed):
-        prune(lab, settings[1])
-    again = reopen(Run(lab.run.path))
+        prune(experiment, settings[1])
+    again = reopen(Run(experiment.run.path))
     prune(again, settings[1])
-    assert content(lab.run.path) == expected
+    assert content(experiment.run.path) == expected
 
 
 def test_a_finished_experiment_is_left_as_it_is(tmp_path, settings):

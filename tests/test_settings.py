@@ -1,13 +1,17 @@
-"""Settings: the paper's Table 1, and an error that names the option for every value out of range."""
+"""Settings: the paper's Table 1, and an error that names the field for every value that is not allowed."""
 
 import json
-from dataclasses import FrozenInstanceError, asdict
+import pickle
+from dataclasses import FrozenInstanceError, asdict, fields
 
+import numpy as np
 import pytest
 
+from quatnet import settings as module
 from quatnet.errors import UsageError
-from quatnet.pruning import lottery
-from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings, check_types
+from quatnet.nn import architectures, initializers, networks
+from quatnet.pruning import criteria, protocols, units
+from quatnet.settings import ModelSettings, PruneSettings, TrainSettings, numbers, read_numbers
 
 TABLE_1 = {
     "lenet-300-100": (40, 1.2e-3, "mnist-mini"),
@@ -24,11 +28,11 @@ OUT_OF_RANGE = [
     *[(name, value, "1 or more") for name in ("epochs", "batch_size", "step_epochs") for value in (0, -3)],
     *[(name, 0, "1 or more") for name in ("train_size", "test_size", "test_every")],
     *[(name, -1, "0 or more") for name in ("seed", "validation_size", "patience")],
-    *[("weight_decay", value, "0 or more") for value in (-1e-4, float("nan"), float("inf"))],
-    *[("width", value, "more than 0") for value in (0, -1, float("nan"), float("inf"))],
-    *[("rate", value, "more than 0") for value in (0, -1e-3, float("nan"), float("inf"))],
+    ("weight_decay", -1e-4, "0 or more"),
+    *[("width", value, "more than 0") for value in (0, -1)],
+    *[("rate", value, "more than 0") for value in (0, -1e-3)],
     *[("step_factor", value, "more than 0") for value in (0, -0.1)],
-    *[("momentum", value, "0 or more and less than 1") for value in (-0.1, 1, float("nan"))],
+    *[("momentum", value, "0 or more and less than 1") for value in (-0.1, 1)],
 ]
 PRUNING_OUT_OF_RANGE = [
     ("rounds", 0, "1 or more"),
@@ -36,6 +40,30 @@ PRUNING_OUT_OF_RANGE = [
     *[("amount", value, "more than 0 and less than 1") for value in (0, 1, -0.2, 20)],
     ("rewind_epoch", -1, "0 or more"),
     *[("stop_below", value, "0 or more and less than 100") for value in (-1, 100)],
+]
+WRONG_TYPES = [
+    *[("epochs", value, "an integer") for value in (None, "3", 2.5, True, [1])],
+    *[("seed", value, "an integer") for value in (True, np.int64(3))],
+    *[("rate", value, "a finite number") for value in ("fast", None, float("nan"), float("inf"), True)],
+    *[("quaternion", value, "true or false") for value in ("x", 1)],
+    ("augment", [1], "true or false"),
+    *[("dataset", value, "a text") for value in (1, None)],
+    *[("arch", value, "a text") for value in (12, ["lenet"])],
+    ("optimizer", ["adam"], "a text"),
+]
+PRUNING_WRONG_TYPES = [
+    ("amount", "0.2", "a finite number"),
+    ("retrain_rounds", 7, "a list"),
+    ("retrain_rounds", "7", "a list"),
+    ("search_epochs", 1.0, "an integer"),
+]
+NAMES = [
+    (module.ARCHITECTURES, [*architectures.ALIASES, *architectures.ARCHITECTURES]),
+    (module.INITIALIZERS, initializers.INITIALIZERS),
+    (module.NORMALISATIONS, networks.NORMALISATIONS),
+    (module.CRITERIA, criteria.CRITERIA),
+    (module.UNITS, units.UNITS),
+    (module.PROTOCOLS, protocols.PROTOCOLS),
 ]
 CHOICES = {
     "init": ("paper", "matched", "he", "glorot"),
@@ -53,11 +81,7 @@ PRUNING_CHOICES = {
 
 
 def settings(**given):
-    return TrainSettings.for_architecture("lenet-12", True, **given)
-
-
-def option(name):
-    return "--" + name.replace("_", "-")
+    return TrainSettings.for_architecture(**{"arch": "lenet-12", "quaternion": True, **given})
 
 
 def usage_error(make):
@@ -80,6 +104,33 @@ def test_the_defaults_are_those_of_table_1(arch, quaternion):
     assert found.schedule == "constant"
     assert (found.init, found.validation_size, found.patience) == ("paper", 0, 0)
     assert found.quaternion is quaternion
+
+
+@pytest.mark.parametrize(("names", "there"), NAMES)
+def test_the_names_that_can_be_chosen_are_those_of_what_there_is(names, there):
+    assert names == tuple(there)
+
+
+def test_settings_of_a_network_are_the_first_of_those_of_its_training():
+    model = ModelSettings(arch="lenet-12", quaternion=True, width=0.5)
+    train = settings(width=0.5)
+    assert isinstance(train, ModelSettings)
+    assert list(asdict(train).items())[: len(fields(model))] == list(asdict(model).items())
+    assert (model.algebra, ModelSettings(arch="conv-2", quaternion=False).algebra) == ("quaternion", "real")
+
+
+@pytest.mark.parametrize("cls", [ModelSettings, TrainSettings, PruneSettings])
+def test_settings_are_given_by_name(cls):
+    with pytest.raises(TypeError, match="positional"):
+        cls("lenet-12", True)
+
+
+@pytest.mark.parametrize("field", [*fields(TrainSettings), *fields(PruneSettings)], ids=lambda field: field.name)
+def test_the_help_of_a_setting_is_a_sentence(field):
+    help = field.metadata["help"]
+    assert help.endswith(".")
+    assert help[0].isupper() or help.startswith("imp ")
+    assert not help.startswith("Of ")
 
 
 def test_lenet_is_short_for_lenet_300_100():
@@ -176,27 +227,27 @@ def test_a_step_is_a_tenth_every_thirty_epochs_by_default():
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), OUT_OF_RANGE)
-def test_a_value_out_of_range_is_an_error_with_option_given_and_allowed(name, value, allowed):
+def test_a_value_out_of_range_is_an_error_with_field_given_and_allowed(name, value, allowed):
     message = usage_error(lambda: settings(**{name: value}))
-    assert message.startswith(f"{option(name)}: {value:g} given; {allowed}")
+    assert message == f"{name}: {value:g} given; {allowed} is needed"
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), PRUNING_OUT_OF_RANGE)
-def test_a_pruning_value_out_of_range_is_an_error_with_option_given_and_allowed(name, value, allowed):
+def test_a_pruning_value_out_of_range_is_an_error_with_field_given_and_allowed(name, value, allowed):
     message = usage_error(lambda: PruneSettings(**{name: value}))
-    assert message == f"{option(name)}: {value:g} given; {allowed} is needed"
+    assert message == f"{name}: {value:g} given; {allowed} is needed"
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_an_unknown_choice_is_an_error_with_option_given_and_allowed(name):
+def test_an_unknown_choice_is_an_error_with_field_given_and_allowed(name):
     message = usage_error(lambda: settings(**{name: "other"}))
-    assert message == f"{option(name)}: 'other' given; allowed are {', '.join(CHOICES[name])}"
+    assert message == f"{name}: 'other' given; allowed are {', '.join(CHOICES[name])}"
 
 
 @pytest.mark.parametrize("name", PRUNING_CHOICES)
-def test_an_unknown_pruning_choice_is_an_error_with_option_given_and_allowed(name):
+def test_an_unknown_pruning_choice_is_an_error_with_field_given_and_allowed(name):
     message = usage_error(lambda: PruneSettings(**{name: "other"}))
-    assert message == f"{option(name)}: 'other' given; allowed are {', '.join(PRUNING_CHOICES[name])}"
+    assert message == f"{name}: 'other' given; allowed are {', '.join(PRUNING_CHOICES[name])}"
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in CHOICES for value in CHOICES[name]])
@@ -212,7 +263,7 @@ def test_the_edges_of_the_ranges_are_allowed():
 def test_pruning_quaternions_of_a_real_network_is_an_error():
     real = TrainSettings.for_architecture("lenet-12", False)
     message = usage_error(lambda: PruneSettings(unit="quaternion").check_training(real))
-    assert message == "--unit: quaternion given; a real network has no quaternions, only weight and channel"
+    assert message == "unit: quaternion given; a real network has no quaternions, only weight and channel"
 
 
 @pytest.mark.parametrize("unit", ["weight", "quaternion", "channel"])
@@ -222,7 +273,7 @@ def test_every_unit_of_a_quaternion_network_can_be_pruned(unit):
 
 def test_early_stopping_without_validation_images_is_an_error():
     message = usage_error(lambda: settings(patience=3))
-    assert message.startswith("--patience 3 needs --validation-size")
+    assert message == "patience: 3 given; early stopping needs a validation_size, and it is 0"
 
 
 def test_validation_images_without_early_stopping_are_allowed():
@@ -232,25 +283,25 @@ def test_validation_images_without_early_stopping_are_allowed():
 @pytest.mark.parametrize("protocol", ["paper", "finetune", "reinit"])
 def test_only_imp_rewinds_to_a_later_epoch(protocol):
     message = usage_error(lambda: PruneSettings(protocol=protocol, rewind_epoch=2))
-    assert message == "--rewind-epoch 2: only --protocol imp rewinds to a later epoch"
+    assert message == "rewind_epoch: 2 given; only protocol imp rewinds to a later epoch"
 
 
 @pytest.mark.parametrize("protocol", ["imp", "finetune", "reinit"])
 def test_only_the_papers_protocol_has_an_optimizer_to_freshen(protocol):
     message = usage_error(lambda: PruneSettings(protocol=protocol, fresh_optimizer=True))
-    assert message.startswith("--fresh-optimizer: only --protocol paper")
+    assert message.startswith("fresh_optimizer: only protocol paper")
 
 
 @pytest.mark.parametrize("protocol", ["imp", "finetune"])
 @pytest.mark.parametrize(("name", "value"), [("retrain_rounds", (1,)), ("search_epochs", 1)])
 def test_only_protocols_that_search_first_can_leave_out_retrainings_or_shorten_searches(protocol, name, value):
-    with pytest.raises(UsageError, match=f"{option(name)}: only --protocol paper and reinit"):
+    with pytest.raises(UsageError, match=f"{name}: only protocols paper and reinit"):
         PruneSettings(protocol=protocol, **{name: value})
 
 
-@pytest.mark.parametrize("rounds", [(0, 1), (3, 4), (2, 2), (1.5,)])
+@pytest.mark.parametrize("rounds", [(0, 1), (3, 4), (2, 2), (1.5,), (1, "2")])
 def test_rounds_to_retrain_that_are_not_there_are_an_error_that_says_which_are(rounds):
-    with pytest.raises(UsageError, match=r"--retrain-rounds: .* given; different rounds from 1 to 3"):
+    with pytest.raises(UsageError, match=r"^retrain_rounds: .* given; different rounds from 1 to 3"):
         PruneSettings(protocol="paper", rounds=3, retrain_rounds=rounds)
 
 
@@ -265,31 +316,41 @@ def test_what_makes_a_protocol_smaller_is_said_in_words():
     assert not PruneSettings(protocol="reinit").reductions()
 
 
-def test_every_protocol_that_can_be_chosen_exists():
-    assert tuple(lottery.PROTOCOLS) == PROTOCOLS
+@pytest.mark.parametrize(("name", "value", "wanted"), WRONG_TYPES)
+def test_a_value_of_another_type_is_an_error_that_says_which_is_needed(name, value, wanted):
+    assert usage_error(lambda: settings(**{name: value})) == f"{name}: {value!r} given; {wanted} is needed"
 
 
-@pytest.mark.parametrize(
-    ("cls", "values"),
-    [
-        (TrainSettings, {"epochs": None}),
-        (TrainSettings, {"quaternion": "x"}),
-        (TrainSettings, {"augment": [1]}),
-        (TrainSettings, {"seed": True}),
-        (PruneSettings, {"amount": "0.2"}),
-        (PruneSettings, {"retrain_rounds": 7}),
-    ],
-)
-def test_values_of_other_types_in_a_file_are_refused_by_name(cls, values):
-    (name,) = values
-    with pytest.raises(TypeError, match=f"{name} is .* is needed"):
-        check_types(cls, values)
+@pytest.mark.parametrize(("name", "value", "wanted"), PRUNING_WRONG_TYPES)
+def test_a_pruning_value_of_another_type_is_an_error_that_says_which_is_needed(name, value, wanted):
+    assert usage_error(lambda: PruneSettings(**{name: value})) == f"{name}: {value!r} given; {wanted} is needed"
 
 
-def test_values_as_json_gives_them_are_of_the_right_types():
+def test_any_real_number_can_stand_for_one():
+    assert settings(rate=1, width=np.float64(0.5)).rate == 1
+
+
+def test_settings_survive_json():
     train = TrainSettings.for_architecture("lenet", True, width=1, augment=None)
     prune = PruneSettings(protocol="paper", amount=0.5, retrain_rounds=(7, 8))
-    check_types(TrainSettings, json.loads(json.dumps(asdict(train))))
-    values = json.loads(json.dumps(asdict(prune)))
-    check_types(PruneSettings, values)
-    assert PruneSettings(**values) == prune
+    assert TrainSettings(**json.loads(json.dumps(asdict(train)))) == train
+    assert PruneSettings(**json.loads(json.dumps(asdict(prune)))) == prune
+
+
+def test_an_error_keeps_its_field_between_processes():
+    with pytest.raises(UsageError) as caught:
+        settings(epochs=0)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.field, error.problem) == ("epochs", "0 given; 1 or more is needed")
+    assert str(error) == str(caught.value) == "epochs: 0 given; 1 or more is needed"
+
+
+@pytest.mark.parametrize("values", [[7], [0, 1, 2], [0, 1, 5, 8, 9]])
+def test_whole_numbers_in_words_are_read_again(values):
+    assert read_numbers(numbers(values).replace(" to ", "-")) == values
+
+
+@pytest.mark.parametrize("text", ["", "a", "1.5", "4-2", "-1", "1,,2"])
+def test_a_text_without_whole_numbers_is_an_error_that_shows_how_to_write_them(text):
+    message = usage_error(lambda: read_numbers(text, "seed"))
+    assert message == f"seed: {text!r} given; numbers and ranges are needed, such as 0-4,7"

@@ -1,4 +1,4 @@
-"""Sweeps: grids, how far runs are, and the workers of this machine. tests/test_sweep_dask.py has those of a cluster."""
+"""Sweeps: how far runs are, and the workers of this machine. tests/test_sweep_dask.py has those of a cluster."""
 
 import json
 import os
@@ -12,13 +12,13 @@ import pytest
 
 from quatnet import experiment
 from quatnet.errors import DataError, UsageError
-from quatnet.experiment import Compute
-from quatnet.pruning.lab import Listener
-from quatnet.runs import RoundResult, Run, run_name
-from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.experiment import Listener
+from quatnet.fast import Compute
+from quatnet.runs import Run
+from quatnet.settings import PruneSettings
 from quatnet.streams import Phase, Position
-from quatnet.sweep import Job, grid, jobs_of, local, run, standing
-from quatnet.sweep.jobs import Watch, is_finished
+from quatnet.sweep import Job, jobs_of, local, run, standing
+from quatnet.sweep.jobs import Watch
 from quatnet.sweep.process import Outcome, Task
 from tests import small, sweeps
 
@@ -49,106 +49,6 @@ def looks_often(monkeypatch):
     monkeypatch.setattr(run, "FOLLOW_SECONDS", 0.02)
 
 
-# grids
-
-
-def test_a_grid_has_a_job_per_combination_of_its_lists_seed_by_seed():
-    jobs = jobs_of({"arch": ["lenet-12", "conv-2"], "seeds": [3, 5], "protocol": ["imp", "paper"], "epochs": 7})
-    assert [(j.train.seed, j.train.arch, j.prune.protocol, j.train.algebra) for j in jobs] == [
-        (seed, arch, protocol, algebra)
-        for seed in (3, 5)
-        for arch in ("lenet-12", "conv-2")
-        for protocol in ("imp", "paper")
-        for algebra in ("real", "quaternion")
-    ]
-    assert {j.train.epochs for j in jobs} == {7}
-
-
-def test_a_grid_of_one_architecture_compares_real_and_quaternion_with_the_defaults_of_prune():
-    real, quaternion = jobs_of({"arch": "lenet"})
-    assert real == Job(TrainSettings.for_architecture("lenet", False), PruneSettings())
-    assert quaternion == Job(TrainSettings.for_architecture("lenet", True), PruneSettings())
-
-
-def test_a_whole_number_in_a_grid_gives_the_folder_of_the_same_option():
-    job, _ = jobs_of({"arch": "lenet-12", "rate": 1, "stop-below": 0, "amount": 0.5})
-    train = TrainSettings.for_architecture("lenet-12", False, rate=1.0)
-    assert job.name == run_name(train, PruneSettings(stop_below=0.0, amount=0.5))
-
-
-@pytest.mark.parametrize(
-    ("seeds", "numbers"), [(7, [7]), ([2, 0], [2, 0]), ("1-3", [1, 2, 3]), ("0-1,5, 8-8", [0, 1, 5, 8]), ("4", [4])]
-)
-def test_seeds_are_numbers_or_ranges(seeds, numbers):
-    assert [job.train.seed for job in jobs_of({"arch": "lenet-12", "seeds": seeds, "algebra": "real"})] == numbers
-
-
-def test_protocol_none_only_trains():
-    jobs = jobs_of({"arch": "lenet-12", "protocol": ["none", "imp"], "rounds": 3, "algebra": "real", "amount": 0.4})
-    assert [job.prune for job in jobs] == [None, PruneSettings(rounds=3, amount=0.4)]
-
-
-@pytest.mark.parametrize(
-    ("given", "parts"),
-    [
-        ({"epoch": 3}, ("unknown key 'epoch'", "did you mean epochs?", "train-size")),
-        ({"train_size": 3}, ("unknown key 'train_size'", "did you mean train-size?")),
-        ({"seed": 3}, ("unknown key 'seed'", "did you mean seeds?")),
-        ({"quaternion": True}, ("unknown key 'quaternion'", "algebra")),
-        ({"epochs": "3"}, ("epochs: '3' given", "an integer")),
-        ({"epochs": True}, ("epochs: True given", "an integer")),
-        ({"epochs": 2.5}, ("epochs: 2.5 given", "an integer")),
-        ({"epochs": [1, 2]}, ("epochs: [1, 2] given", "an integer")),
-        ({"rate": "fast"}, ("rate: 'fast' given", "a number")),
-        ({"rate": -1}, ("rate: -1 given", "more than 0")),
-        ({"augment": 1}, ("augment: 1 given", "true or false")),
-        ({"criterion": 1}, ("criterion: 1 given", "a text")),
-        ({"rounds": 0}, ("rounds: 0 given", "1 or more")),
-        ({"arch": []}, ("arch: an empty list", "at least one")),
-        ({"arch": 12}, ("arch: 12 given", "a text")),
-        ({"arch": "lenet-13"}, ("arch: 'lenet-13' given", "did you mean lenet-12?")),
-        ({"arch": ["lenet", "lenet-300-100"]}, ("arch: lenet-300-100 is given twice",)),
-        ({"algebra": ["real", "real"]}, ("algebra: real is given twice",)),
-        ({"algebra": "octonion"}, ("algebra: 'octonion' given", "real, quaternion")),
-        ({"algebra": [["real"]]}, ("algebra: ['real'] given", "real, quaternion")),
-        ({"protocol": "imps"}, ("protocol: 'imps' given", "imp, paper, finetune, reinit, none")),
-        ({"init": "kaiming"}, ("init: 'kaiming' given", "paper", "he", "glorot")),
-        ({"dataset": 1}, ("dataset: 1 given", "a text")),
-        ({"seeds": "0-2,1"}, ("seeds: 1 is given twice",)),
-        ({"seeds": "4-2"}, ("seeds: '4-2' given", "0-4,7")),
-        ({"seeds": "one"}, ("seeds: 'one' given", "0-4,7")),
-        ({"seeds": 1.5}, ("seeds: 1.5 given", "an integer")),
-        ({"seeds": -1}, ("seed: -1 given", "0 or more")),
-        ({"protocol": "none", "rounds": 3}, ("rounds", "nothing is pruned with protocol none")),
-        ({"protocol": ["imp", "paper"], "fresh-optimizer": True}, ("fresh-optimizer", "only --protocol paper")),
-        ({"rewind-epoch": 20}, ("rewind-epoch: 20 given", "less than the 20 epochs")),
-    ],
-    ids=str,
-)
-def test_what_is_wrong_in_a_grid_is_named_with_what_was_given_and_what_is_allowed(given, parts):
-    with pytest.raises(UsageError) as error:
-        jobs_of({"arch": "lenet-12", **given})
-    assert [part for part in parts if part not in str(error.value)] == []
-    assert "\n" not in str(error.value)
-
-
-def test_a_grid_needs_an_architecture():
-    with pytest.raises(UsageError, match="arch: none given"):
-        jobs_of({"seeds": "0-3"})
-
-
-def test_a_grid_is_read_from_a_toml_file(tmp_path):
-    (tmp_path / "grid.toml").write_text('arch = "lenet-12"\nseeds = [0, 2]\n# why\nrate = 1e-3\n')
-    assert grid.read(tmp_path / "grid.toml") == {"arch": "lenet-12", "seeds": [0, 2], "rate": 1e-3}
-
-
-@pytest.mark.parametrize("content", [b"arch = ", b'arch = "a"\narch = "b"\n', b'arch = "\xff"'])
-def test_a_file_that_is_not_toml_is_named(tmp_path, content):
-    (tmp_path / "grid.toml").write_bytes(content)
-    with pytest.raises(UsageError, match=r"grid\.toml: not a TOML file"):
-        grid.read(tmp_path / "grid.toml")
-
-
 # how far a run is
 
 
@@ -165,37 +65,6 @@ def test_a_run_is_finished_when_its_last_round_is_and_begun_before(runs_dir, dat
     assert states[0] == "new"
     assert set(states[1:-1]) == {"begun"}
     assert states[-1] == "finished"
-
-
-def results(*accuracies, first):
-    return [RoundResult(k, 50.0, 10, accuracy, 1, 0.5, 0.5) for k, accuracy in enumerate(accuracies, start=first)]
-
-
-@pytest.mark.parametrize(
-    ("searched", "reported", "finished"),
-    [
-        ((60, 40), (90, 90, 90), False),
-        ((40, 40), (90, 90), False),
-        ((40, 40), (90, 90, 90), True),
-        ((40, 60, 40, 40), (90, 90, 90), False),
-        ((60, 60, 60, 60, 60), (90, 40, 40), True),
-    ],
-)
-def test_where_the_search_for_masks_stopped_early_no_more_rounds_are_wanted(data, searched, reported, finished):
-    job = Job(small.train_settings(data), PruneSettings(rounds=5, protocol="paper", stop_below=50))
-    assert is_finished(job, results(*reported, first=0), results(*searched, first=1)) is finished
-
-
-@pytest.mark.parametrize(
-    ("searched", "retrained", "finished"),
-    [((90, 80, 70), (), False), ((90, 80, 70), (2,), False), ((90, 80, 70), (2, 3), True), ((20,), (), False),
-     ((20, 20), (2,), True), ((20, 20), (), False)],
-)  # fmt: skip
-def test_of_chosen_rounds_those_that_the_search_has_reached_finish_a_run(data, searched, retrained, finished):
-    prune = PruneSettings(rounds=3, protocol="paper", stop_below=50, retrain_rounds=(2, 3))
-    job = Job(small.train_settings(data), prune)
-    reported = results(90, first=0) + [result for k in retrained for result in results(80, first=k)]
-    assert is_finished(job, reported, results(*searched, first=1)) is finished
 
 
 def test_a_standing_says_in_which_round_and_epoch_a_run_is(runs_dir, data):
@@ -375,8 +244,8 @@ def test_two_sweeps_of_the_same_jobs_never_do_a_run_twice_at_once(runs_dir, data
 
 def test_a_run_in_use_by_another_command_fails_and_says_so(runs_dir, data):
     job = Job(small.train_settings(data), small.prune_settings())
-    lab = experiment.start(runs_dir, job.train, job.prune)
-    with lab.run.locked():
+    begun = experiment.start(runs_dir, job.train, job.prune)
+    with begun.run.locked():
         (done,) = sweeps.sweep([job], runs_dir=runs_dir)
     assert done.error.endswith("is in use by another process")
 
@@ -409,10 +278,10 @@ def test_missing_data_are_said_before_any_run_is_made(runs_dir, tmp_path):
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"workers": 0}, "--workers: 0 given; 1 or more"),
-        ({"workers": 2, "scheduler": "tcp://127.0.0.1:8786"}, "--workers 2: not with --scheduler"),
-        ({"scheduler": "127.0.0.1"}, "--scheduler: '127.0.0.1' given; an address such as tcp://HOST:8786"),
-        ({"compute": Compute("tpu")}, "--device: 'tpu' given"),
+        ({"workers": 0}, "workers: 0 given; 1 or more"),
+        ({"workers": 2, "scheduler": "tcp://127.0.0.1:8786"}, "workers: 2 given; a cluster has as many"),
+        ({"scheduler": "127.0.0.1"}, "scheduler: '127.0.0.1' given; an address such as tcp://HOST:8786"),
+        ({"compute": Compute("tpu")}, "device: 'tpu' given"),
     ],
     ids=str,
 )

@@ -197,7 +197,7 @@ def test_a_worker_that_cannot_take_part_ends_the_sweep(one_worker, data, runs_di
 
 @pytest.mark.parametrize("port", ["9", "99999"])
 def test_a_scheduler_that_is_not_there_is_an_error(data, runs_dir, port):
-    with pytest.raises(UsageError, match=rf"--scheduler: no Dask scheduler at tcp://127\.0\.0\.1:{port} \("):
+    with pytest.raises(UsageError, match=rf"^scheduler: no Dask scheduler at tcp://127\.0\.0\.1:{port} \("):
         sweeps.sweep(sweeps.jobs(data), runs_dir=runs_dir, scheduler=f"tcp://127.0.0.1:{port}")
 
 

@@ -118,10 +118,10 @@ def test_the_last_batch_of_an_epoch_is_what_is_left(dataset, batches):
 
 
 def test_images_keep_their_labels(dataset, batches, monkeypatch):
-    labels = []
-    loss = training.softmax_cross_entropy
-    monkeypatch.setattr(training, "softmax_cross_entropy", lambda x, y: labels.append(y) or loss(x, y))
-    Bench(dataset).train_epoch()
+    bench, labels = Bench(dataset), []
+    loss = bench.network.loss
+    monkeypatch.setattr(bench.network, "loss", lambda x, y: labels.append(y) or loss(x, y))
+    bench.train_epoch()
     label_of = {image.tobytes(): label for image, label in zip(dataset.x_train, dataset.y_train, strict=True)}
     expected = [label_of[image.tobytes()] for image in np.concatenate(batches)]
     assert np.concatenate(labels).tolist() == expected
@@ -430,14 +430,14 @@ def test_a_network_that_diverges_in_the_last_step_of_an_epoch_is_an_error(datase
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_is_found_in_its_epoch_with_that_epochs_rate(dataset, monkeypatch, value):
     bench = Bench(dataset, rate=0.5, schedule="step", step_epochs=1, epochs=3)
-    loss, calls = training.softmax_cross_entropy, []
+    loss, calls = bench.network.loss, []
 
     def broken_in_the_second_epoch(logits, labels):
         calls.append(len(labels))
         found, dlogits = loss(logits, labels)
         return np.float32(value) if calls.count(20) == 5 and len(labels) == 20 else found, dlogits
 
-    monkeypatch.setattr(training, "softmax_cross_entropy", broken_in_the_second_epoch)
+    monkeypatch.setattr(bench.network, "loss", broken_in_the_second_epoch)
     with pytest.raises(RunError) as caught:
         bench.train()
     assert str(caught.value) == f"the training loss is {value} in epoch 2 of round 0: try a --rate below 0.05"

@@ -63,7 +63,7 @@ def bench(
     \b
     Example: quatnet bench runs/lenet-12-real-mnist-seed0 --figure card.png
     """
-    from quatnet.deploy.card import BATCHES, card
+    from quatnet.deploy.card import BATCHES, card_of
     from quatnet.environment import describe
     from quatnet.experiment import data_of
     from quatnet.report.sizes import save_picture
@@ -77,7 +77,7 @@ def bench(
         dataset = data_of(one, data_dir=data_dir).dataset.subset(None, test_size, one.train_settings.seed)
         output.say(f"{one.path}: {len(one.results())} rounds")
         cards.append(
-            card(
+            card_of(
                 one,
                 dataset,
                 layout=layout,

@@ -27,6 +27,7 @@ def evaluate(
     train_size: int | None,
     test_size: int | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int | None,
     data_dir: Path,
@@ -47,7 +48,7 @@ def evaluate(
     settings = opened.train_settings
     result = finished_round(opened, round_)
     dataset = data_of(opened, data_dir=data_dir).dataset.subset(train_size, test_size, settings.seed)
-    network = trained_network(opened, result.round, Compute(device, conv, threads))
+    network = trained_network(opened, result.round, Compute(device, conv, threads, engine))
     loss, accuracy = training.evaluate(network, opened.data, dataset.x_test, dataset.y_test)
     values = {**summary(opened, result), "accuracy": accuracy, "loss": loss, "images": len(dataset.y_test)}
     left = weights_left(result.weights_left, dense_percent(opened))

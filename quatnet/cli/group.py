@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from quatnet.cli import INTERRUPTED
-from quatnet.errors import QuatnetError, RunError
+from quatnet.errors import QuatnetError, RunError, UsageError
 from quatnet.version import VERSION
 
 COMMANDS = {
@@ -76,7 +76,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except QuatnetError as error:
-            _fail(str(error), error.exit_code)
+            _fail(self._message(ctx, error), error.exit_code)
         except click.UsageError as error:
             _fail_usage(error)
         except BrokenPipeError:
@@ -93,6 +93,15 @@ class Group(click.Group):
             _end(f"Interrupted; {saved}to go on: {command}")
         finally:
             signal.signal(signal.SIGTERM, before)
+
+    def _message(self, ctx: click.Context, error: QuatnetError) -> str:
+        """Return what is wrong, with the option in place of the argument's name where the command has one."""
+        if isinstance(error, UsageError):
+            option = "--" + error.field.replace("_", "-")
+            command = self.commands[ctx.invoked_subcommand or ""]
+            if any(option in parameter.opts for parameter in command.params):
+                return f"{option}: {error.problem}"
+        return str(error)
 
 
 @click.group(

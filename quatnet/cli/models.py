@@ -70,13 +70,13 @@ def _convolutions(arch: Architecture) -> str:
 
 
 def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:
-    from quatnet.nn.assembly import Algebra, layers_of
     from quatnet.nn.layers import Conv2d
-    from quatnet.nn.networks import count_parameters
+    from quatnet.nn.networks import Algebra, count_parameters, layers_of
+    from quatnet.pruning.masks import weights_left
 
     shape = next(entry.shape for entry in entries() if entry.name == arch.paper_dataset)
     weights, biases = count_parameters(arch.name, quaternion, shape, classes)
-    real = sum(count_parameters(arch.name, False, shape, classes))
+    real = count_parameters(arch.name, False, shape, classes)
     layers = layers_of(arch, Algebra(quaternion), shape, classes).leaves()
     conv = sum(p.size for layer in layers if isinstance(layer, Conv2d) for p in layer.parameters.values())
     return {
@@ -91,7 +91,7 @@ def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:
         "weights": weights,
         "biases": biases,
         "parameters": weights + biases,
-        "percent_of_real": 100 * (weights + biases) / real,
+        "percent_of_real": weights_left(weights, biases, real),
         "epochs": arch.epochs,
         "rate": arch.rate,
         "dataset": arch.paper_dataset,

@@ -1,33 +1,124 @@
-"""Options that several commands share. An option that is not given is left out of the settings, which have defaults."""
+"""Options that several commands share, those of settings made from their fields, and help that shows them in groups.
+
+A setting whose option is not given is left out: the settings have defaults of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from quatnet.data import default_data_dir
-from quatnet.nn.architectures import ALIASES, ARCHITECTURES
-from quatnet.settings import (
-    CONVOLUTIONS,
-    CRITERIA,
-    DTYPES,
-    INITIALIZERS,
-    NORMALISATIONS,
-    OPTIMIZERS,
-    PROTOCOLS,
-    SCHEDULES,
-    SIGNS,
-    UNITS,
-)
+from quatnet.settings import CONVOLUTIONS, ENGINES, read_numbers, type_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_RUNS_DIR = Path("runs")
+BOTH_WAYS = {"quaternion": "--quaternion/--real", "augment": "--augment/--no-augment"}
+METAVARS = {int: "N", float: "X", str: "NAME", tuple: "5-8,10"}
 
 
-def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+class Option(click.Option):
+    """An option with the name of the group that it is shown in."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command whose help shows the options in groups, in the order of their first options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section per group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", "Output"), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records, col_max=24)
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """Whole numbers: 7,8 or 5-8."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers."""
+        try:
+            return tuple(read_numbers(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def option(group: str, *names: str, **attributes: Any) -> Callable[[F], F]:
+    """Return an option that is shown in a group, with its default and its environment variable."""
+    shown = {"show_default": True, "show_envvar": True}
+    return click.option(*names, cls=Option, group=group, **{**shown, **attributes})
+
+
+def number_option(group: str, name: str, **attributes: Any) -> Callable[[F], F]:
+    """Return an option of a whole number, 1 or more."""
+    return option(group, name, type=click.IntRange(min=1), metavar="N", **attributes)
+
+
+def of(settings: type, *only: str, but: Iterable[str] = (), defaults: bool = True) -> Callable[[F], F]:
+    """Return the options of a settings class, all or some of them, with their defaults in the help or without."""
+    chosen = [f for f in fields(settings) if (not only or f.name in only) and f.name not in but]
+    return _all(*(_option(field, _default(field) if defaults else "") for field in chosen))
+
+
+def listed(
+    settings: type, name: str, *, key: str = "", values: tuple[str, ...] = (), default: str = ""
+) -> Callable[[F], F]:
+    """Return the option of a setting that may have several values: texts, or numbers and ranges as one text."""
+    (field,) = (f for f in fields(settings) if f.name == name)
+    group, help, choices = (field.metadata[about] for about in ("group", "help", "choices"))
+    values = values or choices
+    help = _with_default(f"{help} One or more of {', '.join(values)}." if values else help, default or _default(field))
+    if type_of(field) is int:
+        return option(group, f"--{key or name}", metavar="0-4,7", help=help)
+    return option(group, f"--{key or name}", metavar="A,B", type=_texts, help=help)
+
+
+def _option(field: Field[Any], default: str) -> Callable[[F], F]:
+    kind, choices = type_of(field), field.metadata["choices"]
+    attributes: dict[str, Any] = {"type": kind, "metavar": METAVARS.get(kind)}
+    if kind is bool:
+        attributes = {} if field.name in BOTH_WAYS else {"is_flag": True}
+    elif choices:
+        attributes = {"type": click.Choice(choices)}
+    elif kind is tuple:
+        attributes["type"] = Numbers()
+    name = BOTH_WAYS.get(field.name, "--" + field.name.replace("_", "-"))
+    help = _with_default(field.metadata["help"], default)
+    return option(field.metadata["group"], name, default=None, help=help, **attributes)
+
+
+def _default(field: Field[Any]) -> str:
+    """Return the default of a setting in words; empty if there is none to be shown."""
+    if field.name == "quaternion":
+        return "real"
+    if field.metadata["otherwise"] or field.default is MISSING or field.default is False:
+        return str(field.metadata["otherwise"])
+    return f"{field.default:g}" if type_of(field) is float else str(field.default)
+
+
+def _with_default(help: str, default: str) -> str:
+    return f"{help}  [default: {default}]" if default else help
+
+
+def _texts(value: str) -> list[str]:
+    return value.split(",")
+
+
+def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
@@ -36,172 +127,71 @@ def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:
     return decorate
 
 
-class Rounds(click.ParamType):  # type: ignore[type-arg]
-    """Whole numbers: 7,8 or 5-8."""
-
-    name = "rounds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the numbers."""
-        from quatnet.sweep.grid import numbers
-
-        return tuple(numbers("--retrain-rounds", value))
-
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output; text goes to standard error."
-)
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the JSON object).")
-data_dir_option = click.option(
+FOLDER = click.Path(file_okay=False, path_type=Path)
+data_dir_option = option(
+    "Data",
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     envvar="QUATNET_DATA",
     default=default_data_dir,
-    help="Where data sets are kept.  [default: $QUATNET_DATA or ~/.cache/quatnet-data]",
+    show_default="~/.cache/quatnet-data",
+    help="Where data sets are kept.",
 )
-runs_dir_option = click.option(
-    "--runs-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_RUNS_DIR,
-    show_default=True,
-    help="Where run folders are kept.",
+runs_dir_option = option(
+    "Output", "--runs-dir", type=FOLDER, default=DEFAULT_RUNS_DIR, help="Where run folders are kept."
 )
-seed_option = click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
-size_options = _apply(
-    [
-        click.option("--train-size", type=int, help="Use N training images, class-balanced.  [default: all]"),
-        click.option("--test-size", type=int, help="Use N test images, class-balanced.  [default: all]"),
-    ]
+json_option = option(
+    "Output",
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object on standard output; text on standard error.",
 )
-device_option = click.option(
+quiet_option = option("Output", "--quiet", "-q", is_flag=True, help="Print nothing but errors and the JSON object.")
+
+device_option = option(
+    "Computing",
     "--device",
+    metavar="NAME",
     default="auto",
     envvar="QUATNET_DEVICE",
-    help="auto, cpu, gpu or gpu:K.  [default: $QUATNET_DEVICE or auto]",
+    help="Where to compute: auto, cpu, gpu, or gpu:K with the number of a GPU.",
 )
-
-conv_option = click.option(
-    "--conv", type=click.Choice(CONVOLUTIONS), default="auto", show_default=True, help="Convolution on the CPU."
+conv_option = option(
+    "Computing", "--conv", type=click.Choice(CONVOLUTIONS), default="auto", help="How the CPU computes convolutions."
 )
-compute_options = _apply(
-    [
-        device_option,
-        conv_option,
-        click.option(
-            "--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: lenets 1; convs all cores]"
-        ),
-    ]
+engine_option = option(
+    "Computing",
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="fast",
+    help="What computes: the fast engine, or the formulas of the core as they are.",
 )
-
-sweep_options = _apply(
-    [
-        device_option,
-        conv_option,
-        click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of every run."),
-        click.option(
-            "--workers", type=click.IntRange(min=1), help="Runs at once on this machine.  [default: its cores]"
-        ),
-        click.option(
-            "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, tcp://HOST:PORT, instead."
-        ),
-    ]
+compute_options = _all(
+    device_option,
+    engine_option,
+    conv_option,
+    number_option(
+        "Computing",
+        "--threads",
+        help="Threads of the CPU; unless given, 1 for a lenet and all cores for other networks.",
+    ),
 )
-
-test_every_option = click.option(
-    "--test-every", type=int, help="Test after every N-th epoch, and after any that may be reported.  [default: 1]"
+sweep_options = _all(
+    device_option,
+    engine_option,
+    conv_option,
+    number_option("Computing", "--threads", default=1, help="Threads of every run."),
+    number_option(
+        "Computing", "--workers", help="Runs at once on this machine; unless given, as many as fit its cores."
+    ),
+    option(
+        "Computing",
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask scheduler, tcp://HOST:PORT, whose workers do the runs instead of this machine.",
+    ),
 )
-training_options = _apply(
-    [
-        click.option("--quaternion/--real", default=None, help="Algebra of all layers but the last.  [default: real]"),
-        click.option(
-            "--dataset",
-            help="A name (quatnet data list) or a path.  [default: mnist-mini or shapes]",
-        ),
-        seed_option,
-        click.option("--init", type=click.Choice(list(INITIALIZERS)), help="Initial weights.  [default: paper]"),
-        click.option("--width", type=float, help="Factor of the widths of all hidden layers.  [default: 1]"),
-        click.option(
-            "--signs", type=click.Choice(SIGNS), help="Of the product; shuffled: a control.  [default: hamilton]"
-        ),
-        click.option(
-            "--norm", type=click.Choice(list(NORMALISATIONS)), help="Quaternion batch normalisation.  [default: split]"
-        ),
-        click.option("--epochs", type=int, help="Of every training.  [default: the architecture's: quatnet models]"),
-        click.option("--batch-size", type=int, help="Images per step.  [default: 60; resnets, vgg-16: 128]"),
-        click.option(
-            "--optimizer",
-            type=click.Choice(OPTIMIZERS),
-            help="[default: adam; resnets, vgg-16: sgd]",
-        ),
-        click.option(
-            "--rate",
-            type=float,
-            help="Learning rate.  [default: the architecture's; with another optimizer sgd 0.01, adam 0.001]",
-        ),
-        click.option("--momentum", type=float, help="Of sgd.  [default: 0.9]"),
-        click.option("--weight-decay", type=float, help="Added to the gradient.  [default: 0; resnets, vgg-16: 1e-4]"),
-        click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate.  [default: constant]"),
-        click.option("--step-epochs", type=int, help="Of schedule step: epochs between steps.  [default: 30]"),
-        click.option("--step-factor", type=float, help="Of schedule step: factor of a step.  [default: 0.1]"),
-        click.option("--augment/--no-augment", default=None, help="Random crop and flip.  [default: CIFAR only]"),
-        size_options,
-        click.option("--validation-size", type=int, help="Training images held out for validation.  [default: 0]"),
-        click.option(
-            "--patience", type=int, help="Stop after N epochs without a lower validation loss.  [default: never]"
-        ),
-        test_every_option,
-        click.option("--dtype", type=click.Choice(DTYPES), help="Of all numbers.  [default: float32]"),
-    ]
-)
-
-fresh_optimizer_option = click.option(
-    "--fresh-optimizer", is_flag=True, default=None, help="Of paper: reset Adam before each re-training."
-)
-retrain_rounds_option = click.option(
-    "--retrain-rounds", type=Rounds(), metavar="7,8", help="Of paper, reinit: re-train only these.  [default: all]"
-)
-search_epochs_option = click.option(
-    "--search-epochs", type=int, help="Of paper, reinit: of every training that only searches.  [default: --epochs]"
-)
-pruning_options = _apply(
-    [
-        click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]"),
-        click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]"),
-        click.option("--criterion", type=click.Choice(list(CRITERIA)), help="Which weights go.  [default: global]"),
-        click.option(
-            "--unit",
-            type=click.Choice(list(UNITS)),
-            help="What is pruned as one; a channel of a dense layer is a neuron.  [default: weight]",
-        ),
-        click.option(
-            "--protocol",
-            type=click.Choice(PROTOCOLS),
-            help="imp: rewind and re-train each round; paper: all masks first, then re-train each, one Adam state; "
-            "finetune: train on; reinit: imp's masks, new random weights.  [default: imp]",
-        ),
-        click.option("--rewind-epoch", type=int, help="Of imp: rewind to the weights after epoch N.  [default: 0]"),
-        fresh_optimizer_option,
-        retrain_rounds_option,
-        search_epochs_option,
-        click.option(
-            "--stop-below",
-            type=float,
-            help="Stop after two successive rounds below this accuracy in %; 0: never.  [default: 30]",
-        ),
-    ]
-)
-
-
-def arch_option(*, required: bool) -> Callable[[F], F]:
-    """Return the option --arch."""
-    names = [*ALIASES, *ARCHITECTURES]
-    return click.option(
-        "--arch",
-        type=click.Choice(names),
-        metavar="NAME",
-        required=required,
-        help=f"Architecture: {', '.join(names)}; lenet is lenet-300-100.",
-    )
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

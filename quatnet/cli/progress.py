@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from quatnet.cli.console import Output, weights_left
-from quatnet.pruning.lab import Listener
+from quatnet.experiment import Listener
 from quatnet.runs import RoundResult, Run
 from quatnet.streams import Phase, Position
 from quatnet.training import Progress as TrainingProgress

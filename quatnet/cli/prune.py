@@ -20,23 +20,32 @@ from quatnet.settings import PruneSettings, TrainSettings
 
 if TYPE_CHECKING:
     from quatnet.deploy.budget import Goal, Trial
-    from quatnet.pruning.lab import Lab
+    from quatnet.experiment import Experiment
 
 PRUNING = tuple(field.name for field in fields(PruneSettings))
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
-@options.pruning_options
-@click.option("--budget", type=Size(), metavar="SIZE", help="Prune until the ticket fits: 900B, 16kB, 64KiB, 1MB.")
-@click.option("--target-accuracy", type=float, help="Prune as far as the test accuracy stays at this, in %.")
-@click.option(
+@options.of(PruneSettings)
+@options.option(
+    "Pruning", "--budget", type=Size(), metavar="SIZE", help="Prune until the ticket fits: 900B, 16kB, 64KiB, 1MB."
+)
+@options.option(
+    "Pruning",
+    "--target-accuracy",
+    type=float,
+    metavar="X",
+    help="Prune as far as the test accuracy stays at X percent.",
+)
+@options.option(
+    "Pruning",
     "--values",
     type=click.Choice(VALUES),
-    help="Of --budget: how the ticket stores weights.  [default: float32]",
+    show_default=VALUES[0],
+    help="How the ticket of --budget stores weights.",
 )
-@options.arch_option(required=False)
-@options.training_options
+@options.of(TrainSettings)
 @options.compute_options
 @options.data_dir_option
 @options.runs_dir_option
@@ -52,6 +61,7 @@ def prune(
     values: str | None,
     arch: str | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int | None,
     data_dir: Path,
@@ -63,7 +73,7 @@ def prune(
     """Prune a network round by round.
 
     Prunes RUN, or the run worked on last, or with --arch a new run; the same command again resumes or shows it. The
-    options from --arch on describe a new run; RUN keeps the settings it was made with.
+    options of Network, Data and Training describe a new run; RUN keeps the settings it was made with.
 
     With --budget or --target-accuracy it prunes as many rounds as that takes, and says what it cost.
 
@@ -76,13 +86,13 @@ def prune(
     from quatnet.deploy.budget import MOST_ROUNDS, Goal, prune_until
     from quatnet.experiment import reopen, start
     from quatnet.fast import Compute
-    from quatnet.pruning import lottery
+    from quatnet.pruning import protocols
 
     output = Output(as_json=as_json, quiet=quiet)
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
     if values is not None and budget is None:
         raise UsageError(f"--values: {values} given; only with --budget it matters how a ticket stores weights")
-    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values or "float32")
+    goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values or Goal.values)
     if goal is not None:
         pruning.setdefault("rounds", MOST_ROUNDS)
     training = options.given(settings)
@@ -90,32 +100,37 @@ def prune(
         training = {"arch": architecture(arch).name, **training}
     elif run is None:
         run = _newest(ctx, output, runs_dir, quaternion=training.get("quaternion", True))
-    compute = Compute(device, conv, threads)
+    compute = Compute(device, conv, threads, engine)
     if run is not None:
         prune_settings = _settings_for(run, training, pruning)
-        lab = reopen(Run(run), data_dir=data_dir, compute=compute)
+        experiment = reopen(Run(run), data_dir=data_dir, engine=compute)
         output.say(f"pruning the run {run}")
     else:
         default = {"arch": "lenet", "quaternion": arch is None}
         train = TrainSettings.for_architecture(**{**default, **training})
         prune_settings = PruneSettings(**pruning)
-        lab = start(runs_dir, train, prune_settings, data_dir=data_dir, compute=compute)
-    introduce(output, lab, default_data=run is None and "dataset" not in training)
+        experiment = start(runs_dir, train, prune_settings, data_dir=data_dir, engine=compute)
+    introduce(output, experiment, default_data=run is None and "dataset" not in training)
     for words in prune_settings.reductions():
         output.say(f"protocol {prune_settings.protocol}, {words}")
-    with Follower(output, lab.run, dense_percent(lab.run), prune_settings.rounds) as follower:
-        lab.listener = follower.listener
+    with Follower(output, experiment.run, dense_percent(experiment.run), prune_settings.rounds) as follower:
+        experiment.listener = follower.listener
         if goal is None:
-            last = lottery.prune(lab, prune_settings)
+            last = protocols.prune(experiment, prune_settings)
         else:
-            trials, met = prune_until(lab, prune_settings, goal)
-    results = lab.run.results()
-    _show(output, lab, results)
-    reached = {} if goal is None else {"goal": _show_goal(output, lab, goal, trials, met)}
+            trials, met = prune_until(experiment, prune_settings, goal)
+    results = experiment.run.results()
+    _show(output, experiment, results)
+    reached = {} if goal is None else {"goal": _show_goal(output, experiment.run, goal, trials, met)}
     if goal is None and last < prune_settings.rounds:
         output.say(f"stopped before round {last + 1}: two rounds below {prune_settings.stop_below:g} % (--stop-below)")
     output.finish(
-        {**summary(lab.run, results[-1]), "protocol": prune_settings.protocol, "rounds": _rounds(results), **reached}
+        {
+            **summary(experiment.run, results[-1]),
+            "protocol": prune_settings.protocol,
+            "rounds": _rounds(results),
+            **reached,
+        }
     )
 
 
@@ -147,10 +162,10 @@ def _settings_for(path: Path, training: dict[str, Any], pruning: dict[str, Any])
     return settings
 
 
-def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
+def _show(output: Output, experiment: Experiment, results: list[RoundResult]) -> None:
     from quatnet.report.figures import save_curves
 
-    dense = dense_percent(lab.run)
+    dense = dense_percent(experiment.run)
     output.say()
     output.table(
         ["round", "weights left", "pruned", "weights", "accuracy"],
@@ -166,9 +181,9 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
         ],
     )
     output.say()
-    picture = lab.run.path / "curve.png"
-    title = f"{lab.settings.arch} on {lab.data.dataset.name}, seed {lab.settings.seed}"
-    if save_curves(picture, {lab.settings.algebra: [results]}, title):
+    picture = experiment.run.path / "curve.png"
+    title = f"{experiment.settings.arch} on {experiment.data.dataset.name}, seed {experiment.settings.seed}"
+    if save_curves(picture, {experiment.settings.algebra: [results]}, title):
         output.say(f"picture: {picture}")
     else:
         output.say("no picture: matplotlib is not installed (extra `plot`)")
@@ -176,7 +191,7 @@ def _show(output: Output, lab: Lab, results: list[RoundResult]) -> None:
     output.say(f"last round {last.round}: accuracy {last.accuracy:.2f} %, {weights_left(last.weights_left, dense)}")
 
 
-def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: Trial | None) -> dict[str, Any]:
+def _show_goal(output: Output, run: Run, goal: Goal, trials: list[Trial], met: Trial | None) -> dict[str, Any]:
     """Say which round meets the goal and what it cost, and return that as a JSON object; a RunError if none does."""
     wanted = [f"a ticket of at most {goal.budget:,} bytes"] if goal.budget is not None else []
     wanted += [f"at least {goal.accuracy:g} % accuracy"] if goal.accuracy is not None else []
@@ -184,7 +199,7 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
         smallest = min(trials, key=lambda trial: trial.bytes)
         best = max(trials, key=lambda trial: trial.result.accuracy)
         raise RunError(
-            f"{lab.run.path}: none of the rounds 0 to {trials[-1].result.round} has {' and '.join(wanted)};"
+            f"{run.path}: none of the rounds 0 to {trials[-1].result.round} has {' and '.join(wanted)};"
             f" the smallest has {smallest.bytes:,} bytes and {smallest.result.accuracy:.2f} %,"
             f" the best {best.bytes:,} bytes and {best.result.accuracy:.2f} %"
         )
@@ -195,7 +210,7 @@ def _show_goal(output: Output, lab: Lab, goal: Goal, trials: list[Trial], met: T
         f" {result.accuracy - dense.result.accuracy:+.2f} points"
     )
     values = "" if goal.values == "float32" else f" --values {goal.values}"
-    output.say(f"to write it: quatnet export {lab.run.path} --round {result.round}{values}")
+    output.say(f"to write it: quatnet export {run.path} --round {result.round}{values}")
     return {
         "round": result.round,
         "ticket_bytes": met.bytes,

@@ -17,7 +17,7 @@ from quatnet.cli.sweep import Screen, exit_if_failed
 from quatnet.files import write_bytes
 from quatnet.presets import ALIASES, PRESETS, SCALES, Preset
 from quatnet.runs import Run
-from quatnet.settings import PROTOCOLS
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.sweep.jobs import Job, standing
 
 if TYPE_CHECKING:
@@ -25,39 +25,27 @@ if TYPE_CHECKING:
     from quatnet.fast import Compute
     from quatnet.report.ablations import Cell
 
+TRAINING = ("dataset", "train_size", "test_size", "epochs", "rate", "test_every")
 PRUNING = ("protocol", "rounds", "amount", "fresh_optimizer", "retrain_rounds", "search_epochs")
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("figure", type=click.Choice([*PRESETS, *ALIASES]), metavar="FIGURE")
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Trials, seeds 0 to N - 1.")
-@click.option(
-    "--protocol",
-    type=click.Choice(PROTOCOLS),
-    help="Of pruning, unless the networks differ in it.  [default: the figure's]",
-)
-@click.option(
-    "--scale", type=click.Choice(list(SCALES)), default="full", show_default=True, help="Part of the training images."
-)
-@click.option("--train-size", type=int, help="Use N training images, class-balanced.  [default: by --scale]")
-@click.option("--test-size", type=int, help="Use N test images, class-balanced.  [default: all]")
-@click.option("--epochs", type=int, help="Of every training.  [default: the paper's]")
-@click.option("--rate", type=float, help="Learning rate.  [default: the paper's]")
-@click.option("--dataset", help="Another data set: a name or a path.  [default: the paper's]")
-@click.option("--rounds", type=int, help="Pruning rounds.  [default: 20]")
-@click.option("--amount", type=float, help="Part of the weights left that goes each round.  [default: 0.2]")
-@options.fresh_optimizer_option
-@options.retrain_rounds_option
-@options.search_epochs_option
-@options.test_every_option
-@options.sweep_options
-@click.option(
+@options.number_option("Figure", "--seeds", default=5, help="Number of trials; their seeds are 0 to N - 1.")
+@options.option(
+    "Figure",
     "--only",
     multiple=True,
     metavar="NAME",
-    help="Of ablations: this one (its first word is enough) and the unchanged networks.",
+    help="Only this ablation and the unchanged networks; its first word is enough.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
+@options.of(TrainSettings, *TRAINING, defaults=False)
+@options.option(
+    "Data", "--scale", type=click.Choice(list(SCALES)), default="full", help="Fraction of the training images."
+)
+@options.of(PruneSettings, *PRUNING, defaults=False)
+@options.sweep_options
+@options.option("Output", "--dry-run", is_flag=True, help="Only say what it would cost.")
 @options.data_dir_option
 @options.runs_dir_option
 @options.json_option
@@ -70,6 +58,7 @@ def reproduce(
     seeds: int,
     scale: str,
     device: str,
+    engine: str,
     conv: str,
     threads: int,
     workers: int | None,
@@ -85,9 +74,9 @@ def reproduce(
     """Make a figure of the paper again.
 
     FIGURE: 2a to 2f (accuracy by epoch), 3a to 3f (loss by epoch), 4a to 4f (pruning), 5a, 5b (lenet-12), 6 (early
-    stopping), 5.2-resnet-20 (or just 5.2), 5.2-resnet-18, 5.2-vgg-16; ablations-lenet-12, ablations-conv-2. It says
-    first what it costs on this machine; the same command again goes on with it. The report is written into the runs'
-    directory.
+    stopping), 5.2-resnet-20 (or just 5.2), 5.2-resnet-18, 5.2-vgg-16; ablations-lenet-12, ablations-conv-2. Settings
+    that are not given are the paper's. It says first what it costs on this machine; the same command again goes on
+    with it. The report is written into the runs' directory.
 
     \b
     Examples: quatnet reproduce 5b --seeds 5
@@ -104,7 +93,7 @@ def reproduce(
         preset = preset.only(only)
     pruning: dict[str, Any] = {name: chosen.pop(name) for name in PRUNING if name in chosen}
     jobs = preset.jobs(seeds, scale, chosen, pruning)
-    compute = Compute(device, conv, threads)
+    compute = Compute(device, conv, threads, engine)
     check(jobs, workers, scheduler)
     output.say(f"{preset.name}: {preset.title}, {preset.arch} on {jobs[0].train.dataset}, {len(jobs)} runs")
     if different := {"scale": scale, **chosen, **pruning}.items() - {("scale", "full")}:

@@ -9,29 +9,34 @@ from quatnet.nn.architectures import architecture
 from quatnet.runs import RoundResult, Run
 
 if TYPE_CHECKING:
-    from quatnet.pruning.lab import Lab
+    from quatnet.experiment import Experiment
 
 
 def parameters(run: Run) -> int:
     """Return the number of parameters of the run's network, dense."""
-    from quatnet.nn.networks import count_parameters
-
-    train, classes = run.train_settings, len(run.data.class_names)
-    return sum(count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm))
+    return sum(_counts(run))
 
 
 def dense_percent(run: Run) -> float:
     """Return the weights left of the unpruned network, in percent of the real one of full width."""
     from quatnet.nn.networks import count_parameters
+    from quatnet.pruning.masks import weights_left
 
-    real = count_parameters(run.train_settings.arch, False, run.data.input_shape, len(run.data.class_names))
-    return 100 * parameters(run) / sum(real)
+    train, data = run.train_settings, run.data
+    return weights_left(*_counts(run), count_parameters(train.arch, False, data.input_shape, len(data.class_names)))
 
 
-def introduce(output: Output, lab: Lab, *, default_data: bool) -> None:
+def _counts(run: Run) -> tuple[int, int]:
+    from quatnet.nn.networks import count_parameters
+
+    train, classes = run.train_settings, len(run.data.class_names)
+    return count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm)
+
+
+def introduce(output: Output, experiment: Experiment, *, default_data: bool) -> None:
     """Say what is trained on what, and how to get the paper's data when the built-in set was taken by default."""
-    run, settings = lab.run, lab.settings
-    data = lab.data.dataset
+    run, settings = experiment.run, experiment.settings
+    data = experiment.data.dataset
     images = f"{run.data.train_images:,} + {run.data.test_images:,} images"
     line = f"{settings.arch}, {settings.algebra}, on {data.name}: {images}"
     paper = architecture(settings.arch).paper_dataset

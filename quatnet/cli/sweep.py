@@ -11,18 +11,15 @@ import click
 
 from quatnet.cli import options
 from quatnet.cli.console import Output, share, weights_left
-from quatnet.errors import RunError
+from quatnet.errors import RunError, UsageError
 from quatnet.runs import RoundResult
-from quatnet.settings import INITIALIZERS, PROTOCOLS
+from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
 from quatnet.streams import Phase
-from quatnet.sweep.grid import LISTS, jobs_of, read
+from quatnet.sweep.grid import CHOICES, LISTED, jobs_of, read
 from quatnet.sweep.jobs import Standing, standing
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-REPLACED = ("quaternion", "dataset", "seed", "init", "protocol")
-"""Options of train and prune that a sweep has lists of."""
 
 STATES = ("finished", "begun", "new", "failed", "damaged")
 ON_TOP = ("begun", "failed", "damaged", "new", "finished")
@@ -30,22 +27,18 @@ OTHER_LINES = 6
 """Lines of the window that are not rows of the table."""
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("grid", metavar="[GRID]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--arch", "list_arch", metavar="A,B", help="Architectures (quatnet models).")
-@click.option("--algebra", "list_algebra", metavar="A,B", help="real, quaternion.  [default: both]")
-@click.option("--dataset", "list_dataset", metavar="A,B", help="Names or paths.  [default: mnist-mini or shapes]")
-@click.option("--seeds", "list_seeds", metavar="0-4,7", help="One run for each.  [default: 0]")
-@click.option(
-    "--protocol", "list_protocol", metavar="A,B", help=f"{', '.join(PROTOCOLS)}, or none: only train.  [default: imp]"
-)
-@click.option(
-    "--init", "list_init", metavar="A,B", help=f"Initial weights: {', '.join(INITIALIZERS)}.  [default: paper]"
-)
-@options.pruning_options
-@options.training_options
+@options.listed(TrainSettings, "arch")
+@options.listed(TrainSettings, "quaternion", key="algebra", values=CHOICES["quaternion"], default="both")
+@options.listed(TrainSettings, "seed", key="seeds")
+@options.listed(TrainSettings, "init")
+@options.listed(TrainSettings, "dataset")
+@options.of(TrainSettings, but=LISTED)
+@options.listed(PruneSettings, "protocol", values=(*PROTOCOLS, "none (only trains)"))
+@options.of(PruneSettings, but=LISTED)
 @options.sweep_options
-@click.option("--dry-run", is_flag=True, help="Only list the runs and how far they are.")
+@options.option("Output", "--dry-run", is_flag=True, help="Only list the runs and how far they are.")
 @options.data_dir_option
 @options.runs_dir_option
 @options.json_option
@@ -53,6 +46,7 @@ OTHER_LINES = 6
 def sweep(
     grid: Path | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int,
     workers: int | None,
@@ -77,10 +71,14 @@ def sweep(
     from quatnet.sweep.run import check, run_jobs
 
     output = Output(as_json=as_json, quiet=quiet)
-    lists = {key: settings.pop(f"list_{key}") for key in LISTS}
-    given = {key: value if key == "seeds" else value.split(",") for key, value in lists.items() if value is not None}
-    given |= {name.replace("_", "-"): value for name, value in options.given(settings).items()}
-    jobs = jobs_of({**(read(grid) if grid else {}), **given})
+    given = {name.replace("_", "-"): value for name, value in options.given(settings).items()}
+    from_file = read(grid) if grid else {}
+    try:
+        jobs = jobs_of({**from_file, **given})
+    except UsageError as error:
+        if grid is None or error.field in given:
+            raise
+        raise UsageError(f"{grid}: {error}") from None
     check(jobs, workers, scheduler)
     standings = [standing(job, runs_dir) for job in jobs]
     output.say(f"{_count(standings)}, in {runs_dir}")
@@ -90,7 +88,7 @@ def sweep(
                 jobs,
                 runs_dir=runs_dir,
                 data_dir=data_dir,
-                compute=Compute(device, conv, threads),
+                compute=Compute(device, conv, threads, engine),
                 workers=workers,
                 scheduler=scheduler,
                 follow=screen.follow,
@@ -104,9 +102,6 @@ def sweep(
     output.say(_count(standings))
     output.finish({"runs": [_row(s) for s in standings]})
     exit_if_failed(standings)
-
-
-sweep.params = [parameter for parameter in sweep.params if parameter.name not in REPLACED]
 
 
 def exit_if_failed(standings: Sequence[Standing]) -> None:

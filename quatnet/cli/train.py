@@ -24,10 +24,10 @@ DIFFERENT = (
 )
 
 
-@click.command()
-@options.arch_option(required=False)
-@options.training_options
-@click.option(
+@click.command(cls=options.Command)
+@options.of(TrainSettings)
+@options.option(
+    "Network",
     "--ticket",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Train a pruned network again, from its seed ticket (quatnet export --format seed), instead of a dense one.",
@@ -41,6 +41,7 @@ def train(
     arch: str | None,
     ticket: Path | None,
     device: str,
+    engine: str,
     conv: str,
     threads: int | None,
     data_dir: Path,
@@ -60,10 +61,10 @@ def train(
     from quatnet.deploy.seed_ticket import read_seed_ticket
     from quatnet.experiment import start
     from quatnet.fast import Compute
-    from quatnet.pruning.lottery import train_dense
+    from quatnet.pruning.protocols import train_dense
 
     output = Output(as_json=as_json, quiet=quiet)
-    compute = Compute(device, conv, threads)
+    compute = Compute(device, conv, threads, engine)
     given = options.given(training)
     if ticket is not None:
         if arch is not None or given:
@@ -77,18 +78,18 @@ def train(
             f"'--arch' or '--ticket' is needed; architectures are {architectures}", click.get_current_context()
         )
     settings = TrainSettings.for_architecture(arch, given.pop("quaternion", False), **given)
-    lab = start(runs_dir, settings, data_dir=data_dir, compute=compute)
-    introduce(output, lab, default_data="dataset" not in given)
-    with Follower(output, lab.run, dense_percent(lab.run)) as follower:
-        lab.listener = follower.listener
-        train_dense(lab)
-    result = lab.run.results()[0]
+    experiment = start(runs_dir, settings, data_dir=data_dir, engine=compute)
+    introduce(output, experiment, default_data="dataset" not in given)
+    with Follower(output, experiment.run, dense_percent(experiment.run)) as follower:
+        experiment.listener = follower.listener
+        train_dense(experiment)
+    result = experiment.run.results()[0]
     output.say(
         f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, "
-        f"{weights_left(result.weights_left, dense_percent(lab.run))}"
+        f"{weights_left(result.weights_left, dense_percent(experiment.run))}"
     )
-    output.say(f"saved in {lab.run.path}; to prune it: quatnet prune {lab.run.path}")
-    output.finish(summary(lab.run, result))
+    output.say(f"saved in {experiment.run.path}; to prune it: quatnet prune {experiment.run.path}")
+    output.finish(summary(experiment.run, result))
 
 
 def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: Path, compute: Compute) -> None:
@@ -101,11 +102,11 @@ def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: P
     output.say(
         f"{train.arch}, {train.algebra}, on {train.dataset}: round {ticket.round}, {ticket.masks.count():,} weights"
     )
-    lab = seed_ticket.start(ticket, runs_dir, data_dir=data_dir, compute=compute)
-    run = lab.run
+    experiment = seed_ticket.start(ticket, runs_dir, data_dir=data_dir, compute=compute)
+    run = experiment.run
     with Follower(output, run, dense_percent(run)) as follower:
-        lab.listener = follower.listener
-        seed_ticket.train(lab, ticket)
+        experiment.listener = follower.listener
+        seed_ticket.train(experiment, ticket)
     result = finished_round(run, ticket.round)
     same = ticket.matches(run)
     output.say(f"accuracy {result.accuracy:.2f} % after epoch {result.epoch}, saved in {run.path}")

@@ -1,13 +1,13 @@
-"""The pruned network leaves: everything here is made from a `Model`, or from its `steps`."""
+"""The pruned network leaves: everything here is made from a `Model`, or from its operations."""
 
 from typing import TYPE_CHECKING
 
 from quatnet import lazy
 
 if TYPE_CHECKING:
-    from quatnet.deploy import budget, c, compile, model, onnx, seed_ticket, shrink, steps, ticket
+    from quatnet.deploy import budget, c, inference, ir, model, onnx, seed_ticket, shrink, ticket
 
-__all__ = ["budget", "c", "compile", "model", "onnx", "seed_ticket", "shrink", "steps", "ticket"]
+__all__ = ["budget", "c", "inference", "ir", "model", "onnx", "seed_ticket", "shrink", "ticket"]
 
 if not TYPE_CHECKING:
     _HOMES = {name: f"{__name__}.{name}" for name in __all__}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from quatnet.deploy import ticket
 from quatnet.deploy.model import Description, Model
 from quatnet.errors import UsageError
-from quatnet.pruning import lottery
-from quatnet.pruning.lab import Lab
+from quatnet.experiment import Experiment
+from quatnet.pruning import protocols
 from quatnet.runs import RoundResult
 from quatnet.settings import PruneSettings
 
@@ -71,7 +71,7 @@ class Trial:
 
 
 def prune_until(
-    lab: Lab, settings: PruneSettings, goal: Goal, tried: Callable[[Trial], None] = lambda trial: None
+    experiment: Experiment, settings: PruneSettings, goal: Goal, tried: Callable[[Trial], None] = lambda trial: None
 ) -> tuple[list[Trial], Trial | None]:
     """Prune round by round, up to `settings.rounds`, until the goal is decided; return all rounds, and the one to take.
 
@@ -87,17 +87,17 @@ def prune_until(
             f"--budget, --target-accuracy: --protocol {settings.protocol} given, which searches all masks first; "
             "allowed are imp, finetune"
         )
-    _check_possible(lab, goal)
+    _check_possible(experiment, goal)
     trials: list[Trial] = []
     for rounds in range(settings.rounds + 1):
         if rounds:
-            last = lottery.prune(lab, replace(settings, rounds=rounds))
+            last = protocols.prune(experiment, replace(settings, rounds=rounds))
         else:
-            lottery.train_dense(lab)
+            protocols.train_dense(experiment)
             last = 0
         if last < rounds:  # collapsed
             break
-        trials.append(_trial(lab, rounds, goal))
+        trials.append(_trial(experiment, rounds, goal))
         tried(trials[-1])
         if goal.is_decided(trials) or _removed_nothing(trials):
             break
@@ -110,17 +110,17 @@ def _removed_nothing(trials: list[Trial]) -> bool:
     return len(trials) > 1 and trials[-1].result.kept_weights == trials[-2].result.kept_weights
 
 
-def _trial(lab: Lab, round: int, goal: Goal) -> Trial:
-    (result,) = (result for result in lab.run.results() if result.round == round)
-    return Trial(result, ticket.size(Model.of(lab.run, round), goal.values))
+def _trial(experiment: Experiment, round: int, goal: Goal) -> Trial:
+    (result,) = (result for result in experiment.run.results() if result.round == round)
+    return Trial(result, ticket.size(Model.of(experiment.run, round), goal.values))
 
 
-def _check_possible(lab: Lab, goal: Goal) -> None:
+def _check_possible(experiment: Experiment, goal: Goal) -> None:
     """Raise a UsageError if not even the biases fit."""
     if goal.budget is None:
         return
-    empty = Description.of(lab.run).build()
+    empty = Description.of(experiment.run).build()
     empty.parameters.set_mask(~empty.parameters.prunable)
-    least = ticket.size(Model(Description.of(lab.run), empty), goal.values)
+    least = ticket.size(Model(Description.of(experiment.run), empty), goal.values)
     if least > goal.budget:
         raise UsageError(f"--budget: {goal.budget:,} bytes given; without any weights the ticket has {least:,} already")

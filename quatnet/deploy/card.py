@@ -21,12 +21,12 @@ from quatnet.data.preprocess import normalize
 from quatnet.deploy import native, seed_ticket, ticket
 from quatnet.deploy.c import CFiles, write_c
 from quatnet.deploy.choices import VALUES
-from quatnet.deploy.compile import compile, compile_dense
+from quatnet.deploy.inference import compile_dense, compile_model
+from quatnet.deploy.ir import operations_of, products
 from quatnet.deploy.latency import Latency, measure
 from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx
-from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import Step, products, steps_of
+from quatnet.deploy.weightless import Operation
 from quatnet.errors import UsageError
 from quatnet.fast import blas
 from quatnet.images import as_bytes
@@ -92,28 +92,28 @@ class Card:
         return float(2 ** (left[k] + ratio[k] / (ratio[k] - ratio[k + 1]) * (left[k + 1] - left[k])))
 
 
-def multiply_adds(steps: Iterable[Step], *, dense: bool = False) -> int:
+def multiply_adds(operations: Iterable[Operation], *, dense: bool = False) -> int:
     """Return the products of one image: of the weights left, or of all weights, pruned ones included.
 
     At the border of a map, products with the zeros of the padding count.
     """
     return sum(
-        math.prod(step.output_shape[:-1]) * (step.mask.size if dense else step.kept) * (4 if step.quaternion else 1)
-        for step in products(steps)
+        math.prod(p.output_shape[:-1]) * (p.mask.size if dense else int(p.mask.sum())) * (4 if p.quaternion else 1)
+        for p in products(operations)
     )
 
 
-def card(
+def card_of(
     run: Run,
     dataset: Dataset,
     *,
     layout: str = "auto",
     seconds: float = 0.2,
-    finished: Callable[[RoundCard], None] = lambda card: None,
+    finished: Callable[[RoundCard], None] = lambda round_card: None,
 ) -> Card:
     """Return the card of all finished rounds of a run, with single images of the test set of `dataset`.
 
-    `layout` is that of the compiled network (quatnet/deploy/compile.py), `seconds` the time for each latency;
+    `layout` is that of the compiled network (quatnet/deploy/inference.py), `seconds` the time for each latency;
     `finished` follows the rounds.
     """
     results = run.results()
@@ -129,7 +129,7 @@ def card(
         dataset=run.train_settings.dataset,
         seed=run.train_settings.seed,
         parameters=dense.network.parameters.size,
-        multiply_adds=multiply_adds(steps_of(dense.network), dense=True),
+        multiply_adds=multiply_adds(operations_of(dense.network), dense=True),
         rounds=tuple(rounds),
     )
 
@@ -153,7 +153,7 @@ def _round(run: Run, result: RoundResult, dataset: Dataset, layout: str, seconds
         bytes={**sizes, "C float32": float32.flash, "C int8": int8.flash},
         bound=ticket.entropy_bound(model),
         accuracy_int8=ticket.quantised(model, "int8").accuracy(dataset.x_test, dataset.y_test),
-        multiply_adds=multiply_adds(steps_of(model.network)),
+        multiply_adds=multiply_adds(operations_of(model.network)),
         ram=float32.ram,
         latency=latency,
         layouts=layouts,
@@ -170,8 +170,8 @@ def _latencies(
     dense.set_flat(model.network.flat())
     functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         NUMPY: dense.predict,
-        DENSE: compile_dense(description, shrink(steps_of(model.network))).logits,
-        SPARSE: compile(model, layout="csr").logits,
+        DENSE: compile_dense(description, model.operations).logits,
+        SPARSE: compile_model(model, layout="csr").logits,
     }
     if (onnx := _onnxruntime(model)) is not None:
         functions[ONNX] = onnx
@@ -179,7 +179,7 @@ def _latencies(
         None if native.compiler() is None else native.build(files.source, files.name, len(description.class_names))
     )
     latency: dict[str, dict[int, Latency]] = {}
-    compiled = {batch: compile(model, layout=layout, batch=batch) for batch in BATCHES}
+    compiled = {batch: compile_model(model, layout=layout, batch=batch) for batch in BATCHES}
     for batch in BATCHES:
         part = inputs[:batch]
         calls: dict[str, Callable[[], object]] = {

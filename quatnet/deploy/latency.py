@@ -20,7 +20,9 @@ class Latency:
     p95: float
 
 
-def measure(functions: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Latency]:
+def measure(
+    functions: Mapping[str, Callable[[], object]], seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Latency]:
     """Call all functions in turn, each for about `seconds` together, and return their latencies.
 
     The first call of a turn is not counted. Threads of BLAS are the caller's business.
@@ -29,20 +31,20 @@ def measure(functions: Mapping[str, Callable[[], object]], seconds: float) -> di
     for function in functions.values():
         function()
     spent = dict.fromkeys(functions, 0.0)
-    while min(spent.values(), default=seconds) < seconds:
+    while any(taken < seconds for taken in spent.values()):
         for name, function in functions.items():
-            spent[name] += _turn(function, samples[name])
+            spent[name] += _turn(function, samples[name], clock)
     return {
         name: Latency(*(round(1e6 * float(q), 2) for q in np.quantile(taken, [0.5, 0.95])))
         for name, taken in samples.items()
     }
 
 
-def _turn(function: Callable[[], object], samples: list[float]) -> float:
+def _turn(function: Callable[[], object], samples: list[float], clock: Callable[[], float]) -> float:
     function()
-    begin = now = time.perf_counter()
+    begin = now = clock()
     while now - begin < BURST_SECONDS:
         function()
-        before, now = now, time.perf_counter()
+        before, now = now, clock()
         samples.append(now - before)
     return now - begin

@@ -5,8 +5,8 @@
 | dense | the real weight, expanded if it is one of quaternions | BLAS; of a convolution, over its columns (im2col) |
 | packed | in a dense layer, the rows that have a weight left | BLAS, on those inputs alone |
 | csr | the weights left of the real weight, as a CSR matrix | scipy.sparse |
-| stacked | the four components of a quaternion dense layer side by side | BLAS, then the signs (nn/layers/stacked.py) |
-| winograd | the real weight of a 3 x 3 convolution, transformed too | Winograd's (nn/layers/winograd.py) |
+| stacked | the four components of a quaternion dense layer side by side | BLAS, then the signs (fast/stacked.py) |
+| winograd | the real weight of a 3 x 3 convolution, transformed too | Winograd's (fast/winograd.py) |
 
 Biases are added where the product ends. Products share nothing that they write to, and may run in several threads.
 """
@@ -20,7 +20,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import sparse
 
-from quatnet.deploy.steps import Conv, Dense
+from quatnet.deploy.ir import Affine, Window
 from quatnet.fast.conv import COLUMN_BYTES, Convolution, Im2col
 from quatnet.fast.stacked import table
 from quatnet.fast.threads import Buffers
@@ -39,33 +39,38 @@ Function: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Product:
-    """A layer in one layout: `one` maps an input, in one piece of memory, to an output, `many` a batch to a batch.
+class Layout:
+    """A product in one layout: `one` maps an input, in one piece of memory, to an output, `many` a batch to a batch.
 
     `constants` are the arrays that it keeps, `work` the multiply-adds that BLAS does for an image.
     """
 
-    layout: str
+    name: str
     one: Function
     many: Function
     constants: tuple[np.ndarray, ...]
     work: int
 
 
-def products_of(step: Dense) -> list[Product]:
-    """Return a layer in all layouts that it can have, dense first; packed only if there is something to leave out."""
-    w = step.real_weight if step.scale is None else step.real_weight * step.scale
-    if isinstance(step, Conv):
-        return _convolutions(step, w)
-    found = [dense(w, step.bias), csr(w, step.bias)]
+def layouts_of(product: Affine) -> list[Layout]:
+    """Return a product in all layouts that it can have, dense first; packed only if there is something to leave out."""
+    w, b = product.scaled_weight(), product.bias
+    if product.window is not None:
+        return _convolutions(product, product.window, w)
+    found = [dense(w, b), csr(w, b)]
     if not w.any(axis=1).all():
-        found.append(packed(w, step.bias))
-    if step.signs is not None:
-        found.append(stacked(step.weight, step.bias, step.signs))
+        found.append(packed(w, b))
+    if product.signs is not None:
+        found.append(stacked(product.weight, b, product.signs))
     return found
 
 
-def dense(w: np.ndarray, b: np.ndarray) -> Product:
+def of_one(many: Function) -> Function:
+    """Return a function of one image that does what a function of a batch does."""
+    return lambda x: many(x[None])[0]
+
+
+def dense(w: np.ndarray, b: np.ndarray) -> Layout:
     """Return x w + b for w (in, out)."""
     transposed = np.ascontiguousarray(w.T)
 
@@ -79,14 +84,14 @@ def dense(w: np.ndarray, b: np.ndarray) -> Product:
         y += b
         return y
 
-    return Product("dense", one, many, (transposed, b), w.size)
+    return Layout("dense", one, many, (transposed, b), w.size)
 
 
-def packed(w: np.ndarray, b: np.ndarray) -> Product:
+def packed(w: np.ndarray, b: np.ndarray) -> Layout:
     """Return x w + b, from the inputs whose row of w is not empty."""
     rows = np.flatnonzero(w.any(axis=1))
     inner = dense(w[rows], b)
-    return Product(
+    return Layout(
         "packed",
         lambda x: inner.one(x.take(rows)),
         lambda x: inner.many(x.take(rows, axis=1)),
@@ -95,10 +100,10 @@ def packed(w: np.ndarray, b: np.ndarray) -> Product:
     )
 
 
-def csr(w: np.ndarray, b: np.ndarray) -> Product:
+def csr(w: np.ndarray, b: np.ndarray) -> Layout:
     """Return x w + b, from the entries of w that are not 0."""
-    matrix = sparse.csr_array(w.T)
-    inputs, outputs = w.shape
+    matrix = _transposed_csr(w)
+    outputs, inputs = matrix.shape
     starts, columns, values = matrix.indptr, matrix.indices, matrix.data
 
     def one(x: np.ndarray) -> np.ndarray:
@@ -114,10 +119,15 @@ def csr(w: np.ndarray, b: np.ndarray) -> Product:
         y += b
         return y
 
-    return Product("csr", one, many, (starts, columns, values, b), 0)
+    return Layout("csr", one, many, (starts, columns, values, b), 0)
 
 
-def stacked(w: np.ndarray, b: np.ndarray, signs: Signs) -> Product:
+def _transposed_csr(w: np.ndarray) -> sparse.csr_array:
+    """Return w' (out, in), of a convolution (out, kh kw in), with the entries that are not 0."""
+    return sparse.csr_array(w.reshape(-1, w.shape[-1]).T)
+
+
+def stacked(w: np.ndarray, b: np.ndarray, signs: Signs) -> Layout:
     """Return x (x) w + b for a quaternion weight (4, in/4, out/4): a quarter of the memory to read for an image."""
     _, inputs, outputs = w.shape
     stack = np.ascontiguousarray(w.transpose(1, 0, 2)).reshape(inputs, 4 * outputs)
@@ -135,31 +145,27 @@ def stacked(w: np.ndarray, b: np.ndarray, signs: Signs) -> Product:
         y += b
         return y
 
-    return Product("stacked", one, many, (stack, b, signed_sum), 16 * inputs * outputs)
+    return Layout("stacked", one, many, (stack, b, signed_sum), 16 * inputs * outputs)
 
 
-def _convolutions(step: Conv, w: np.ndarray) -> list[Product]:
-    h, width, _ = step.input_shape
-    im2col = Im2col(step.kernel, step.stride, step.padding)
-    found = [_convolution("dense", step, im2col, w), _sparse_convolution(step, w)]
-    if (step.kernel, step.stride, step.padding) == (3, 1, 1) and h % 2 == width % 2 == 0:
-        found.append(_convolution("winograd", step, _Transformed(F4 if h % 4 == width % 4 == 0 else F2, w), w))
+def _convolutions(product: Affine, window: Window, w: np.ndarray) -> list[Layout]:
+    h, width, _ = product.input_shape
+    found = [_convolution("dense", product, Im2col(*window), w), _sparse_convolution(product, window, w)]
+    if window == (3, 1, 1) and h % 2 == width % 2 == 0:
+        tile = F4 if h % 4 == width % 4 == 0 else F2
+        found.append(_convolution("winograd", product, _Transformed(tile, w), w))
     return found
 
 
-def _images(layout: str, many: Function, constants: tuple[np.ndarray, ...], work: int) -> Product:
-    return Product(layout, lambda x: many(x[None])[0], many, constants, work)
-
-
-def _convolution(layout: str, step: Conv, algorithm: Convolution, w: np.ndarray) -> Product:
+def _convolution(name: str, product: Affine, algorithm: Convolution, w: np.ndarray) -> Layout:
     def many(x: np.ndarray) -> np.ndarray:
-        y = np.empty((len(x), *step.output_shape), np.float32)
-        algorithm.forward(x, w, step.bias, y)
+        y = np.empty((len(x), *product.output_shape), np.float32)
+        algorithm.forward(x, w, product.bias, y)
         return y
 
     transformed = (algorithm.u,) if isinstance(algorithm, _Transformed) else ()
-    work = step.output_shape[0] * step.output_shape[1] * w.size
-    return _images(layout, many, (w, *transformed, step.bias), work)
+    work = product.output_shape[0] * product.output_shape[1] * w.size
+    return Layout(name, of_one(many), many, (w, *transformed, product.bias), work)
 
 
 class _Transformed(Winograd):
@@ -173,11 +179,11 @@ class _Transformed(Winograd):
         return self.u
 
 
-def _sparse_convolution(step: Conv, w: np.ndarray) -> Product:
+def _sparse_convolution(product: Affine, window: Window, w: np.ndarray) -> Layout:
     """Return the convolution as w' times its columns, which are (kh kw in, pixels): w' adds up long rows."""
-    kernel, stride, padding = step.kernel, step.stride, step.padding
-    oh, ow, outputs = step.output_shape
-    matrix = sparse.csr_array(w.reshape(-1, outputs).T)
+    kernel, stride, padding = window
+    oh, ow, outputs = product.output_shape
+    matrix = _transposed_csr(w)
     group = max(1, COLUMN_BYTES // (4 * oh * ow * matrix.shape[1]))
 
     def columns(x: np.ndarray) -> np.ndarray:
@@ -196,7 +202,7 @@ def _sparse_convolution(step: Conv, w: np.ndarray) -> Product:
         for start in range(0, len(x), group):
             part = slice(start, start + group)
             y[part] = (matrix @ columns(x[part]))[:, :-APART].T.reshape(-1, oh, ow, outputs)
-        y += step.bias
+        y += product.bias
         return y
 
-    return _images("csr", many, (matrix.indptr, matrix.indices, matrix.data, step.bias), 0)
+    return Layout("csr", of_one(many), many, (matrix.indptr, matrix.indices, matrix.data, product.bias), 0)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from quatnet.deploy.ir import operations_of
+from quatnet.deploy.shrink import shrink
+from quatnet.deploy.weightless import Operation
 from quatnet.experiment import finished_round, trained_network
-from quatnet.fast import accelerate
+from quatnet.fast import Compute, accelerate
 from quatnet.nn.networks import Network, build
 from quatnet.pruning.masks import Masks
 from quatnet.runs import Run
+from quatnet.settings import ModelSettings
 from quatnet.training import evaluate, predict
 
 
@@ -20,18 +24,13 @@ class Description:
 
     Attributes
     ----------
-    arch, quaternion, width, signs, norm : as of `quatnet.build`; `seed` draws the signs, where they are shuffled.
+    settings : of the network, float32; the seed draws the signs, where they are shuffled.
     input_shape : (height, width, channels) of one image.
     class_names : one per logit.
     mean, std : per channel; a network's input is (pixel - mean) / std for pixels from 0 to 1.
     """
 
-    arch: str
-    quaternion: bool
-    width: float
-    signs: str
-    norm: str
-    seed: int
+    settings: ModelSettings
     input_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -39,34 +38,17 @@ class Description:
 
     @classmethod
     def of(cls, run: Run) -> Description:
-        """Describe the network of a run."""
-        train, data = run.train_settings, run.data
-        return cls(
-            arch=train.arch,
-            quaternion=train.quaternion,
-            width=train.width,
-            signs=train.signs,
-            norm=train.norm,
-            seed=train.seed,
-            input_shape=data.input_shape,
-            class_names=data.class_names,
-            mean=data.mean,
-            std=data.std,
+        """Describe the network of a run, whatever its initial weights and its dtype were."""
+        t, data = run.train_settings, run.data
+        settings = ModelSettings(
+            arch=t.arch, quaternion=t.quaternion, seed=t.seed, width=t.width, signs=t.signs, norm=t.norm
         )
+        return cls(settings, data.input_shape, data.class_names, data.mean, data.std)
 
-    def build(self, threads: int = 1) -> Network:
-        """Return the network, float32 on the CPU, with initial weights."""
-        network = build(
-            self.arch,
-            quaternion=self.quaternion,
-            input_shape=self.input_shape,
-            classes=len(self.class_names),
-            seed=self.seed,
-            width=self.width,
-            signs=self.signs,
-            norm=self.norm,
-        )
-        return accelerate(network, threads=threads)
+    def build(self) -> Network:
+        """Return the network, on one thread of the CPU, with initial weights."""
+        network = build(**asdict(self.settings), input_shape=self.input_shape, classes=len(self.class_names))
+        return accelerate(network, threads=1)
 
 
 @dataclass(frozen=True)
@@ -77,9 +59,14 @@ class Model:
     network: Network
 
     @classmethod
-    def of(cls, run: Run, round: int | None = None) -> Model:
+    def of(cls, run: Run, round_number: int | None = None) -> Model:
         """Return the network of a finished round, by default the last; a UsageError if there is no such round."""
-        return cls(Description.of(run), trained_network(run, finished_round(run, round).round))
+        return cls(Description.of(run), trained_network(run, finished_round(run, round_number).round, Compute()))
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The network for inference, without the channels that the logits do not depend on."""
+        return shrink(operations_of(self.network))
 
     @property
     def masks(self) -> Masks:

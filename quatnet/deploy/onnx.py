@@ -1,41 +1,26 @@
 """A network as an ONNX graph, for runtimes that know nothing of quaternions, masks or normalisations.
 
-The graph is made from the steps of the network. Every product is an ordinary Gemm or Conv with the real weight that
-its inputs meet. What only arranges the inputs of a product (a gray channel, channels of zeros, the order of flattened
-maps) is folded into that weight, too: a node less, and no transposition but the one from NHWC to ONNX's NCHW at the
-entry of a network with convolutions.
+Every product is an ordinary Gemm or Conv with the real weight that its inputs meet. What only arranges the inputs of a
+product (a gray channel, channels of zeros, the order of flattened maps) is folded into that weight, too: a node less,
+and no transposition but the one from NHWC to ONNX's NCHW at the entry of a network with convolutions.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quatnet.data.preprocess import Normalizer
+from quatnet.deploy.ir import Add, Affine
 from quatnet.deploy.model import Description, Model
-from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import (
-    AppendGray,
-    Average,
-    Conv,
-    Dense,
-    Flatten,
-    MaxPool,
-    PureReal,
-    Relu,
-    Residual,
-    Step,
-    Subsample,
-    products,
-    steps_of,
-)
+from quatnet.deploy.weightless import Gather, Mix, Operation, Weightless
 from quatnet.errors import UsageError
 from quatnet.files import write_bytes
-from quatnet.nn.layers.shape import GRAY
 from quatnet.version import VERSION
 
 if TYPE_CHECKING:
@@ -69,162 +54,114 @@ def to_onnx(model: Model, *, preprocessing: bool = False) -> onnx.ModelProto:
     Raises UsageError where the package onnx is not installed.
     """
     try:
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, helper
     except ImportError:
         raise UsageError(
             "ONNX needs the package onnx, which is not installed: pip install 'pruned-quaternions[onnx]'"
         ) from None
-    description, steps = model.description, shrink(steps_of(model.network))
-    graph = _graph(description, steps, preprocessing)
-    images = helper.make_tensor_value_info(
-        "images",
-        TensorProto.UINT8 if preprocessing else TensorProto.FLOAT,
-        ["n", *description.input_shape],
-        "raw pixels from 0 to 255" if preprocessing else "(pixel - mean) / std for pixels from 0 to 1",
-    )
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", *steps[-1].output_shape])
+    description, operations = model.description, model.operations
+    graph = graph_of(description, operations, preprocessing)
+    of_images = "raw pixels from 0 to 255" if preprocessing else "(pixel - mean) / std for pixels from 0 to 1"
+    pixel = TensorProto.UINT8 if preprocessing else TensorProto.FLOAT
+    images = helper.make_tensor_value_info("images", pixel, ["n", *description.input_shape], of_images)
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", *operations[-1].output_shape])
     made = helper.make_model(
-        helper.make_graph(
-            [helper.make_node(n.op, n.inputs, [n.output], n.name, **n.attributes) for n in graph.nodes],
-            description.arch,
-            [images],
-            [logits],
-            [numpy_helper.from_array(array, name) for name, array in graph.constants.items()],
-        ),
+        helper.make_graph(graph.nodes, description.settings.arch, [images], [logits], graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="quatnet",
         producer_version=VERSION,
     )
-    helper.set_model_props(made, {key: _text(value) for key, value in asdict(description).items()})
+    helper.set_model_props(made, _metadata(description))
     return made
 
 
-@dataclass(frozen=True)
-class _Node:
-    op: str
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-    attributes: dict[str, Any]
+class Graph:
+    """Nodes and constants in order; maps are (n, c, h, w) with `channels_first`, otherwise there are none."""
 
-
-@dataclass
-class _Graph:
-    """Nodes in order, and constants by name. `folded` are the steps that the next product's weight will undo."""
-
-    channels_first: bool
-    nodes: list[_Node] = field(default_factory=list)
-    constants: dict[str, np.ndarray] = field(default_factory=dict)
-    folded: list[Flatten | AppendGray | PureReal] = field(default_factory=list)
+    def __init__(self, channels_first: bool) -> None:
+        self.channels_first = channels_first
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
 
     def node(self, op: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         """Append a node, called after its operator and place unless given a name, and return its output."""
+        from onnx import helper
+
         name = name or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(_Node(op, name, inputs, name, attributes))
+        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
         return name
 
     def constant(self, name: str, values: np.ndarray | Sequence[int]) -> str:
-        """Add a constant, of int64 if it is a list, and return its name."""
-        self.constants[name] = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
+        """Append a constant, of int64 if it is a list, and return its name."""
+        from onnx import numpy_helper
+
+        array = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def steps(self, steps: Iterable[Step], x: str) -> str:
-        """Append the nodes of steps, and return the output of the last."""
-        for step in steps:
-            x = self.step(step, x)
+    def chain(self, operations: Iterable[Operation], x: str) -> str:
+        """Append the nodes of operations, and return the output of the last.
+
+        What only arranges the inputs of a product goes into its weight.
+        """
+        arranging: list[Gather | Mix] = []
+        for operation in operations:
+            if isinstance(operation, Affine):
+                x, arranging = self.product(operation, arranging, x), []
+            elif isinstance(operation, Mix) or (isinstance(operation, Gather) and operation.stride == 1):
+                arranging.append(operation)
+            else:
+                x, arranging = self.other([*arranging, operation], x), []
+        return self.other(arranging, x)
+
+    def product(self, product: Affine, arranging: Sequence[Gather | Mix], x: str) -> str:
+        """Append y = x w + b as Conv or Gemm, where x is not arranged yet, and return y."""
+        w = product.scaled_weight(np.float64)
+        for operation in reversed(arranging):
+            w = operation.fold(w)
+        if product.window is not None:
+            w = w.transpose(3, 2, 0, 1)
+        elif w.ndim == 4:  # (h, w, in, out)
+            x = self.node("Flatten", x)
+            w = (w.transpose(2, 0, 1, 3) if self.channels_first else w).reshape(-1, w.shape[-1])
+        weight = self.constant(f"{product.name}.weight", np.ascontiguousarray(w, np.float32))
+        inputs = (x, weight, self.constant(f"{product.name}.bias", product.bias))
+        if product.window is None:
+            return self.node("Gemm", *inputs, name=product.name)
+        kernel, stride, padding = product.window
+        shape = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [padding] * 4}
+        return self.node("Conv", *inputs, name=product.name, **shape)
+
+    def other(self, operations: Iterable[Operation], x: str) -> str:
+        """Append the nodes of operations that are no products, and return the output of the last."""
+        for operation in operations:
+            if isinstance(operation, Add):
+                x = self.node("Add", self.chain(operation.body, x), self.chain(operation.shortcut, x))
+            else:
+                assert isinstance(operation, Weightless)
+                x = operation.onnx(self, x)
         return x
 
-    def step(self, step: Step, x: str) -> str:
-        """Append the nodes of a step, and return its output."""
-        match step:
-            case Dense():
-                return self.product(step, x)
-            case Relu():
-                return self.node("Relu", x)
-            case MaxPool(size=size):
-                return self.node("MaxPool", x, kernel_shape=[size, size], strides=[size, size])
-            case Average():
-                return self.node("Flatten", self.node("GlobalAveragePool", x))
-            case Flatten():
-                self.folded.append(step)
-                return self.node("Flatten", x)
-            case AppendGray() | PureReal():
-                self.folded.append(step)
-                return x
-            case Subsample():
-                return self.subsample(step, x)
-            case Residual(body=body, shortcut=shortcut):
-                return self.node("Add", self.steps(body, x), self.steps(shortcut, x))
 
-    def product(self, step: Dense, x: str) -> str:
-        """y = x w + b."""
-        w = _weight(step, self.folded)
-        if isinstance(step, Conv):
-            w = w.transpose(3, 2, 0, 1)
-        elif w.ndim == 4:  # of flattened maps, (h, w, in, out)
-            w = (w.transpose(2, 0, 1, 3) if self.channels_first else w).reshape(-1, w.shape[-1])
-        self.folded.clear()
-        inputs = (
-            x,
-            self.constant(f"{step.name}.weight", np.ascontiguousarray(w, np.float32)),
-            self.constant(f"{step.name}.bias", step.bias),
-        )
-        if not isinstance(step, Conv):
-            return self.node("Gemm", *inputs, name=step.name)
-        kernel, strides, pads = [step.kernel] * 2, [step.stride] * 2, [step.padding] * 4
-        return self.node("Conv", *inputs, name=step.name, kernel_shape=kernel, strides=strides, pads=pads)
-
-    def subsample(self, step: Subsample, x: str) -> str:
-        """Every `stride`-th pixel; zeros after each block of channels, which is an axis of its own meanwhile."""
-        h, w, after = step.output_shape
-        before, blocks = step.input_shape[-1] // step.blocks, step.blocks
-        name = f"subsample_{len(self.nodes)}"
-        slices = {"starts": [0, 0], "ends": step.input_shape[:2], "axes": [2, 3], "steps": [step.stride] * 2}
-        x = self.node("Slice", x, *(self.constant(f"{name}.{key}", values) for key, values in slices.items()))
-        zeros = after // blocks - before
-        if blocks == 1:
-            return self.node("Pad", x, self.constant(f"{name}.pads", [0] * 5 + [zeros, 0, 0]))
-        x = self.node("Reshape", x, self.constant(f"{name}.apart", [0, blocks, before, h, w]))
-        x = self.node("Pad", x, self.constant(f"{name}.pads", [0] * 7 + [zeros, 0, 0]))
-        return self.node("Reshape", x, self.constant(f"{name}.together", [0, after, h, w]))
-
-
-def _graph(description: Description, steps: tuple[Step, ...], preprocessing: bool) -> _Graph:
-    graph = _Graph(channels_first=any(isinstance(step, Conv) for step in products(steps)))
+def graph_of(description: Description, operations: Sequence[Operation], preprocessing: bool) -> Graph:
+    """Return the graph of some operations; arguments as of `to_onnx`."""
+    first = next(operation for operation in operations if not isinstance(operation, Gather | Mix))
+    graph = Graph(channels_first=not (isinstance(first, Affine) and first.window is None))
     x = "images"
-    if preprocessing:  # as data.preprocess.Normalizer computes it
-        mean, std = np.array(description.mean) * 255, np.array(description.std) * 255
+    if preprocessing:
+        pixel = Normalizer(np.uint8, (1, 1, 1), description.mean, description.std, np.float32, np)
         x = graph.node("Cast", x, to=1)  # float32
-        x = graph.node("Sub", x, graph.constant("mean", mean.astype(np.float32)))
-        x = graph.node("Mul", x, graph.constant("factor", (1 / std).astype(np.float32)))
+        x = graph.node("Sub", x, graph.constant("mean", pixel.offset))
+        x = graph.node("Mul", x, graph.constant("factor", pixel.factor))
     if graph.channels_first:
         x = graph.node("Transpose", x, perm=[0, 3, 1, 2])
-    graph.steps(steps, x)
-    last = graph.nodes[-1]
-    graph.nodes[-1] = _Node(last.op, last.name, last.inputs, "logits", last.attributes)
+    graph.chain(operations, x)
+    graph.nodes[-1].output[0] = "logits"
     return graph
 
 
-def _weight(product: Dense, folded: Iterable[Flatten | AppendGray | PureReal]) -> np.ndarray:
-    """Return the weight (..., in, out) for inputs as they are before the `folded` steps; (h, w, in, out) of maps.
-
-    Zeros around an image stay zeros when channels are appended, so that this holds for convolutions with padding.
-    """
-    w = product.real_weight.astype(np.float64)
-    if product.scale is not None:
-        w = w * product.scale
-    for step in reversed(list(folded)):
-        match step:
-            case Flatten(input_shape=(height, width, channels), blocks=blocks):
-                w = np.moveaxis(w.reshape(blocks, height, width, channels // blocks, -1), 0, 2)
-                w = w.reshape(height, width, channels, -1)
-            case AppendGray():
-                w = w[..., :3, :] + np.array(GRAY)[:, None] * w[..., 3:, :]
-            case PureReal():
-                w = w[..., :1, :]
-    return w
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _metadata(description: Description) -> dict[str, str]:
+    facts = {**asdict(description.settings), **asdict(description)}
+    names = ("arch", "quaternion", "width", "signs", "norm", "seed", "input_shape", "class_names", "mean", "std")
+    return {name: facts[name] if isinstance(facts[name], str) else json.dumps(facts[name]) for name in names}

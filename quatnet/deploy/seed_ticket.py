@@ -1,9 +1,9 @@
 """The seed ticket: seed, settings and masks, from which a round is trained again bit for bit (docs/ticket.md).
 
-That takes a training which starts from values that can be drawn again, with a fresh optimizer: round 0 of any protocol,
-and every round of `imp`, of `reinit`, and of `paper` with fresh_optimizer. The bits are the same with the same versions
-of quatnet, NumPy and BLAS, on the same kind of processor or GPU, with as many threads, and with the same algorithm of
-the convolutions (environment.json of the run has them).
+That takes a round that stands alone (`quatnet.pruning.protocols`): its training starts from values that can be drawn
+again, with a fresh optimizer. The bits are the same with the same versions of quatnet, NumPy and BLAS, on the same kind
+of processor or GPU, with as many threads, and with the same algorithm of the convolutions (environment.json of the run
+has them).
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from quatnet.data import load
-from quatnet.deploy import positions
+from quatnet.data.fingerprint import DataDescription
+from quatnet.deploy import mask_codes
 from quatnet.deploy.ticket import check_limits, opened, sealed
 from quatnet.deploy.values import Reader, varint
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.experiment import CPU, finished_round, network_for
+from quatnet.experiment import Experiment, Listener, find_or_make, finished_round, load_data, network_for
 from quatnet.fast import Compute
 from quatnet.files import write_bytes
-from quatnet.pruning.lab import Lab, Listener
+from quatnet.pruning import protocols
 from quatnet.pruning.masks import Masks
-from quatnet.runs import DataDescription, Run, run_name
-from quatnet.settings import PruneSettings, TrainSettings, check_types
+from quatnet.runs import Run, run_name
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
-from quatnet.training import TrainingData
+
+FAST = Compute()
 
 MAGIC = b"QNS"
 VERSION = 1
@@ -112,45 +113,31 @@ def retrain(
     runs_dir: Path,
     *,
     data_dir: Path | None = None,
-    compute: Compute = CPU,
+    compute: Compute = FAST,
     listener: Listener | None = None,
 ) -> Run:
     """Train the round of a seed ticket, and return its run: a folder that has this round alone.
 
     It is made in `runs_dir`; if it is there, its training goes on. DataError if the data are not here, or have changed.
     """
-    lab = start(ticket, runs_dir, data_dir=data_dir, compute=compute)
-    lab.listener = listener or lab.listener
-    train(lab, ticket)
-    return lab.run
+    experiment = start(ticket, runs_dir, data_dir=data_dir, compute=compute)
+    experiment.listener = listener or experiment.listener
+    train(experiment, ticket)
+    return experiment.run
 
 
-def start(ticket: SeedTicket, runs_dir: Path, *, data_dir: Path | None = None, compute: Compute = CPU) -> Lab:
-    """Return the bench of the run in which the round of a ticket is trained; errors as `retrain`."""
-    data = TrainingData.cut(load(ticket.train.dataset, data_dir=data_dir), ticket.train)
-    _check_data(ticket, DataDescription.of(data))
+def start(ticket: SeedTicket, runs_dir: Path, *, data_dir: Path | None = None, compute: Compute = FAST) -> Experiment:
+    """Return the experiment in which the round of a ticket is trained; errors as `retrain`."""
+    data, description = load_data(ticket.train, data_dir)
+    _check_data(ticket, description)
     network = network_for(ticket.train, ticket.data, compute)
-    environment = compute.describe(network)
-    run = Run.create(Path(runs_dir) / ticket.name, ticket.train, ticket.data, network.values(), environment)
-    run.check_data(ticket.data)
-    return Lab(run, data, network)
+    run = find_or_make(Path(runs_dir) / ticket.name, ticket.train, ticket.data, network, compute)
+    return Experiment(run, data, network, compute)
 
 
-def train(lab: Lab, ticket: SeedTicket) -> None:
-    """Do what the protocols of `quatnet.pruning.lottery` do for a round whose mask is known."""
-    with lab.run.locked():
-        if ticket.prune is not None:
-            lab.run.set_prune_settings(ticket.prune)
-        pruned = ticket.prune if ticket.round else None
-        epoch = pruned.rewind_epoch if pruned is not None else 0
-        if not lab.resume(ticket.round):
-            ticket.masks.apply(lab.network.parameters)
-            if pruned is not None and pruned.protocol == "reinit":
-                lab.reinitialize(ticket.round)
-            else:
-                lab.rewind(epoch)
-            lab.optimizer.reset()
-        lab.train(ticket.round, first_epoch=epoch)
+def train(experiment: Experiment, ticket: SeedTicket) -> None:
+    """Train the round of a ticket in its experiment."""
+    protocols.train_alone(experiment, ticket.round, ticket.masks, ticket.prune)
 
 
 def encode(run: Run, round: int) -> bytes:
@@ -167,8 +154,6 @@ def decode(content: bytes) -> SeedTicket:
     checksum = int(reader.array("<u4", 1)[0])
     settings = json.loads(_read_text(reader, bool(flags)))
     given = settings["train"]
-    check_types(TrainSettings, given)
-    check_types(PruneSettings, settings["prune"] or {})
     # Not for_architecture(**given): there an optimizer that is given changes the default of the rate.
     train = replace(TrainSettings.for_architecture(given["arch"], given["quaternion"]), **given)
     prune = None if settings["prune"] is None else PruneSettings(**settings["prune"])
@@ -176,14 +161,14 @@ def decode(content: bytes) -> SeedTicket:
     _check_start(prune, round)
     check_limits(train.arch, train.width, data.input_shape, len(data.class_names))
     parameters = network_for(train, data, Compute(threads=1)).parameters
-    masks = {name: positions.read(reader, p.shape) for name, p in parameters.items() if p.prunable}
+    masks = {name: mask_codes.read(reader, p.shape) for name, p in parameters.items() if p.prunable}
     reader.end()
     return SeedTicket(train, prune, data, round, Masks(masks), checksum)
 
 
 def _check_start(prune: PruneSettings | None, round: int) -> None:
     """Raise a UsageError unless a round begins with values that can be drawn again, and a fresh optimizer."""
-    if round and (prune is None or not (prune.protocol in ("imp", "reinit") or prune.fresh_optimizer)):
+    if not protocols.stands_alone(prune, round):
         protocol = "no protocol" if prune is None else f"protocol {prune.protocol}"
         raise UsageError(
             f"--round: {round} given; with {protocol} it goes on from the rounds before. A seed ticket needs round 0,"
@@ -217,7 +202,7 @@ def _read_text(reader: Reader, compressed: bool) -> bytes:
 
 
 def _encode_masks(masks: Masks) -> bytes:
-    return b"".join(positions.encode(mask) for mask in masks.dense().values())
+    return b"".join(mask_codes.encode(mask) for mask in masks.dense().values())
 
 
 def _checksum(values: dict[str, np.ndarray]) -> int:

@@ -16,93 +16,89 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import prod
 
 import numpy as np
 
-from quatnet.deploy.steps import Conv, Dense, Flatten, Relu, Residual, Step, products
+from quatnet.deploy.ir import Add, Affine, products
+from quatnet.deploy.weightless import Gather, Operation, Shape, Weightless
 
 
-def shrink(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return steps with the same outputs, but for rounding, of which no channel can go any more.
+def shrink(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Return operations with the same outputs, but for rounding, of which no channel can go any more.
 
     Their input and output have the same shapes, and arrays the same dtypes.
     """
-    larger = tuple(steps)
+    larger = tuple(operations)
     while _size(smaller := _once(larger)) < _size(larger):
         larger = smaller
     return larger
 
 
-def _size(steps: Iterable[Step]) -> int:
-    return sum(product.weight.size for product in products(steps))
+def _size(operations: Iterable[Operation]) -> int:
+    return sum(product.weight.size for product in products(operations))
 
 
-def _once(steps: Iterable[Step]) -> tuple[Step, ...]:
+def _once(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     """Shrink each two products of which one reads the other, the last two first."""
     found = [
-        replace(step, body=_once(step.body), shortcut=_once(step.shortcut)) if isinstance(step, Residual) else step
-        for step in steps
+        replace(o, body=_once(o.body), shortcut=_once(o.shortcut)) if isinstance(o, Add) else o for o in operations
     ]
-    places = [place for place, step in enumerate(found) if isinstance(step, Dense | Residual)]
+    places = [place for place, operation in enumerate(found) if not isinstance(operation, Weightless)]
     for first, last in reversed(list(pairwise(places))):
         maker, reader = found[first], found[last]
-        if isinstance(maker, Dense) and isinstance(reader, Dense):
-            found[first : last + 1] = _shrunk(maker, found[first + 1 : last], reader)
+        if isinstance(maker, Affine) and isinstance(reader, Affine):
+            between = [o for o in found[first:last] if isinstance(o, Weightless)]
+            found[first : last + 1] = _shrunk(maker, between, reader)
     return tuple(found)
 
 
-def _shrunk(maker: Dense, between: Sequence[Step], reader: Dense) -> list[Step]:
-    """Return the steps without the channels of `maker` that can go."""
-    sources, blocks = _sources(maker, between, reader)
-    channels = maker.bias.size
-    constant = maker.bias.astype(np.float64)
-    if any(isinstance(step, Relu) for step in between):
-        constant = np.maximum(constant, 0)
-    written = maker.real_mask.reshape(-1, channels).any(axis=0)
-    if isinstance(reader, Conv) and reader.padding:
-        written |= constant != 0
-    inputs = reader.real_mask.any(axis=-1).reshape(-1, sources.size).any(axis=0)
-    read = np.bincount(sources, inputs, channels) > 0
+def _shrunk(maker: Affine, between: Sequence[Weightless], reader: Affine) -> list[Operation]:
+    """Return the operations without the channels of `maker` that can go."""
+    channels, inputs = maker.bias.size, reader.input_shape[-1]
+    blocks = 4 if maker.quaternion or reader.quaternion else 1  # in which channels go together
+    sources, constants = (
+        np.broadcast_to(x, maker.output_shape).astype(np.float64) for x in (np.arange(channels), maker.bias)
+    )
+    for operation in between:
+        if not operation.separate:
+            return [maker, *between, reader]
+        sources, constants = operation.predict(sources), operation.predict(constants)
+        blocks = max(blocks, operation.blocks) if isinstance(operation, Gather) else blocks
+    # Of each input of the reader the channel, and the value if that is constant.
+    sources, constants = sources.reshape(-1, inputs)[0].astype(int), constants.reshape(-1, inputs)[0]
+
+    written = np.asarray(maker.real_mask.reshape(-1, channels).any(axis=0))
+    if reader.window is not None and reader.window.padding:
+        written[sources[constants != 0]] = True
+    is_read = reader.real_mask.any(axis=-1).reshape(-1, inputs).any(axis=0)
+    read = np.bincount(sources, is_read, channels) > 0
     kept = np.logical_and(written.reshape(blocks, -1).any(axis=0), read.reshape(blocks, -1).any(axis=0))
     kept[0] |= not kept.any()
     kept = np.tile(kept, blocks)
 
-    constant[kept] = 0
-    weight = reader.real_weight.astype(np.float64).reshape(-1, sources.size, reader.bias.size).sum(axis=0)
-    added = constant[sources] @ weight * (1 if reader.scale is None else reader.scale)
-    steps: list[Step] = [_with_outputs(maker, kept)]
-    for step in between:
-        shape = steps[-1].output_shape
-        after = (prod(shape),) if isinstance(step, Flatten) else (*step.output_shape[:-1], shape[-1])
-        steps.append(replace(step, input_shape=shape, output_shape=after))
+    constants[kept[sources]] = 0
+    weight = reader.real_weight.astype(np.float64).reshape(-1, inputs, reader.bias.size).sum(axis=0)
+    added = constants @ weight * (1 if reader.scale is None else reader.scale)
+    found: list[Operation] = [_with_outputs(maker, kept)]
+    for operation in between:
+        shape = found[-1].output_shape
+        found.append(replace(operation, input_shape=shape, output_shape=operation.predict(np.zeros(shape)).shape))
     bias = (reader.bias + added).astype(reader.bias.dtype)
-    return [*steps, replace(_with_inputs(reader, kept[sources], steps[-1].output_shape), bias=bias)]
+    return [*found, replace(_with_inputs(reader, kept[sources], found[-1].output_shape), bias=bias)]
 
 
-def _sources(maker: Dense, between: Sequence[Step], reader: Dense) -> tuple[np.ndarray, int]:
-    """Return the channel of `maker` that each input of `reader` is, and in how many blocks channels go together."""
-    sources, blocks = np.arange(maker.bias.size), 4 if maker.quaternion or reader.quaternion else 1
-    for step in between:
-        if isinstance(step, Flatten):
-            maps = np.broadcast_to(sources, step.input_shape)
-            sources = np.concatenate([part.ravel() for part in np.split(maps, step.blocks, axis=-1)])
-            blocks = max(blocks, step.blocks)
-    return sources, blocks
-
-
-def _with_outputs(step: Dense, kept: np.ndarray) -> Dense:
-    columns = kept[: step.weight.shape[-1]]  # of quaternions: their real components
+def _with_outputs(product: Affine, kept: np.ndarray) -> Affine:
+    columns = kept[: product.weight.shape[-1]]  # of quaternions: their real components
     return replace(
-        step,
-        output_shape=(*step.output_shape[:-1], int(kept.sum())),
-        weight=step.weight[..., columns],
-        mask=step.mask[..., columns],
-        bias=step.bias[kept],
-        scale=None if step.scale is None else step.scale[kept],
+        product,
+        output_shape=(*product.output_shape[:-1], int(kept.sum())),
+        weight=product.weight[..., columns],
+        mask=product.mask[..., columns],
+        bias=product.bias[kept],
+        scale=None if product.scale is None else product.scale[kept],
     )
 
 
-def _with_inputs(step: Dense, kept: np.ndarray, shape: tuple[int, ...]) -> Dense:
-    rows = kept[: step.weight.shape[-2]]
-    return replace(step, input_shape=shape, weight=step.weight[..., rows, :], mask=step.mask[..., rows, :])
+def _with_inputs(product: Affine, kept: np.ndarray, shape: Shape) -> Affine:
+    rows = kept[: product.weight.shape[-2]]
+    return replace(product, input_shape=shape, weight=product.weight[..., rows, :], mask=product.mask[..., rows, :])

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from quatnet.deploy import positions
+from quatnet.deploy import mask_codes
 from quatnet.deploy.choices import VALUES
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.values import BYTES, HIGHEST, Reader, check, encode_weights, read_weights, varint
 from quatnet.errors import RunError, UsageError
 from quatnet.files import write_bytes
 from quatnet.nn.architectures import architecture
+from quatnet.nn.networks import count_parameters
+from quatnet.settings import ModelSettings
 
 MAGIC = b"QNT"
 VERSION = 1
@@ -82,7 +84,7 @@ def entropy_bound(model: Model, values: str = "float32") -> float:
     check(values)
     parameters, statistics = model.network.parameters, model.network.statistics
     others = parameters.size - int(parameters.prunable.sum()) + statistics.size
-    bits = sum(positions.entropy(p.mask) for p in parameters.values() if p.prunable)
+    bits = sum(mask_codes.entropy(p.mask) for p in parameters.values() if p.prunable)
     return BYTES[values] * parameters.count_kept() + 4 * others + bits / 8
 
 
@@ -96,7 +98,7 @@ def encode(model: Model, values: str = "float32") -> bytes:
     for name, parameter in network.parameters.items():
         value = parameter.value.astype("<f4")
         if parameter.prunable:
-            parts.append(positions.encode(parameter.mask))
+            parts.append(mask_codes.encode(parameter.mask))
             try:
                 parts.append(encode_weights(value[parameter.mask], values))
             except ValueError as error:
@@ -117,7 +119,7 @@ def decode(content: bytes) -> Model:
     for name, parameter in parameters.items():
         part = parameters.slice(name)
         if parameter.prunable:
-            mask[part] = positions.read(reader, parameter.shape).ravel()
+            mask[part] = mask_codes.read(reader, parameter.shape).ravel()
             left = np.flatnonzero(mask[part])
             value[part][left] = read_weights(reader, left.size, values)
         else:
@@ -158,49 +160,24 @@ def check_limits(arch: str, width: float, input_shape: tuple[int, int, int], cla
         raise UsageError(f"input_shape: {input_shape} given; a ticket has at most {MOST_INPUTS:,} numbers per image")
     if classes > MOST_CLASSES:
         raise UsageError(f"classes: {classes:,} given; a ticket has at most {MOST_CLASSES:,}")
-    if (weights := real_weights(arch, width, input_shape, classes)) > MOST_WEIGHTS:
+    if (weights := count_parameters(arch, False, input_shape, classes, width)[0]) > MOST_WEIGHTS:
         raise UsageError(f"{arch}: {weights:,} real weights; a ticket has at most {MOST_WEIGHTS:,}")
 
 
-def real_weights(arch: str, width: float, input_shape: tuple[int, int, int], classes: int) -> int:
-    """Return the number of weights of the real network, without making it; a quaternion network has less."""
-    scaled = architecture(arch).scaled(width)
-    rows, columns, channels = input_shape
-    weights = 0
-    for block in scaled.blocks:
-        for outputs in block:
-            weights += 9 * channels * outputs
-            channels = outputs
-        rows, columns = rows // 2, columns // 2
-    if scaled.stages:
-        weights += 9 * channels * scaled.stages[0]
-        channels = scaled.stages[0]
-    for outputs in scaled.stages:
-        if scaled.projection and outputs != scaled.stages[0]:
-            weights += channels * outputs
-        weights += 9 * (channels + (2 * scaled.depth - 1) * outputs) * outputs
-        channels = outputs
-    inputs = channels if scaled.stages else rows * columns * channels
-    for outputs in (*scaled.hidden, classes):
-        weights += inputs * outputs
-        inputs = outputs
-    return weights
-
-
 def _encode_description(d: Description, values: str) -> bytes:
-    arch, classes = architecture(d.arch).name, len(d.class_names)
-    check_limits(arch, d.width, d.input_shape, classes)
-    if d.seed > HIGHEST:
-        raise UsageError(f"seed: {d.seed} given; a ticket holds seeds below 2^64")
-    flags = VALUES.index(values) | QUATERNION * d.quaternion | SHUFFLED * (d.signs == "shuffled")
-    flags |= NORMS.index(d.norm) << 4 | WIDTH * (d.width != 1) | NAMES * (d.class_names != _numbers(classes))
+    s, classes = d.settings, len(d.class_names)
+    arch = architecture(s.arch).name
+    check_limits(arch, s.width, d.input_shape, classes)
+    if s.seed > HIGHEST:
+        raise UsageError(f"seed: {s.seed} given; a ticket holds seeds below 2^64")
+    flags = VALUES.index(values) | QUATERNION * s.quaternion | SHUFFLED * (s.signs == "shuffled")
+    flags |= NORMS.index(s.norm) << 4 | WIDTH * (s.width != 1) | NAMES * (d.class_names != _numbers(classes))
     parts = [bytes([ARCHITECTURES.index(arch), flags])]
     if flags & WIDTH:
-        parts.append(_doubles(d.width))
-    parts += [varint(number) for number in (d.seed, *d.input_shape, classes)]
+        parts.append(_doubles(s.width))
+    parts += [varint(number) for number in (s.seed, *d.input_shape, classes)]
     if flags & NAMES:
-        for name in d.class_names:
-            text = name.encode()
+        for text in (name.encode() for name in d.class_names):
             parts += [varint(len(text)), text]
     if (d.mean, d.std) in PIXELS:
         parts.append(bytes([PIXELS.index((d.mean, d.std)) + 1]))
@@ -220,20 +197,15 @@ def _read_description(reader: Reader) -> tuple[Description, str]:
     names = _numbers(classes)
     if flags & NAMES:
         names = tuple(reader.take(reader.varint()).decode() for _ in range(classes))
-    mean, std = _read_pixels(reader, channels)
-    description = Description(
+    settings = ModelSettings(
         arch=ARCHITECTURES[arch],
         quaternion=bool(flags & QUATERNION),
+        seed=seed,
         width=width,
         signs="shuffled" if flags & SHUFFLED else "hamilton",
         norm=NORMS[norm],
-        seed=seed,
-        input_shape=(h, w, channels),
-        class_names=names,
-        mean=mean,
-        std=std,
     )
-    return description, VALUES[values]
+    return Description(settings, (h, w, channels), names, *_read_pixels(reader, channels)), VALUES[values]
 
 
 def _read_pixels(reader: Reader, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -19,8 +19,7 @@ from quatnet.fast.threads import SERIAL, Threads
 from quatnet.nn.layers import Conv2d
 from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import Optimizer
-
-CONVOLUTIONS = ("auto", "im2col", "winograd")
+from quatnet.settings import CONVOLUTIONS
 
 
 def accelerate(network: Network, *, conv: str = "auto", threads: int | None = None) -> Network:

@@ -11,7 +11,7 @@ from quatnet.fast.batchnorm import FastBatchNorm
 from quatnet.fast.conv import FastConv2d, Im2col
 from quatnet.fast.dense import Direct, FastDense
 from quatnet.fast.parallel import Parallel
-from quatnet.fast.sparse import Pruned
+from quatnet.fast.sparse import SPARSE_BELOW, Pruned
 from quatnet.fast.stacked import Stacked
 from quatnet.fast.threads import SERIAL, Buffers, Threads
 from quatnet.fast.winograd import F2, F4, Winograd
@@ -35,14 +35,22 @@ LARGE_WEIGHT = 1 << 19
 """Real entries of a dense weight from which on threads pay."""
 
 
-def layers(network: Sequential, input_shape: tuple[int, ...], conv: str, threads: Threads) -> Sequential:
+def layers(
+    network: Sequential,
+    input_shape: tuple[int, ...],
+    conv: str,
+    threads: Threads,
+    large_weight: int = LARGE_WEIGHT,
+    sparse_below: float = SPARSE_BELOW,
+) -> Sequential:
     """Return layers that are equal to those of a network and share its parameters.
 
     `conv` is `auto`, `im2col`, or `winograd` wherever it applies: to 3x3 kernels with stride 1 and padding 1 on maps of
     even height and width, F(4x4, 3x3) where both are multiples of 4, else F(2x2, 3x3). `auto` takes it where it is
-    faster: from 16 input channels on. The threads share what lies before the flattening.
+    faster: from 16 input channels on. The threads share what lies before the flattening, and the products of dense
+    layers from `large_weight` entries on. Below the density `sparse_below` these leave out the pruned weights.
     """
-    accelerated = _Builder(conv, threads, Buffers()).sequential(network, input_shape)
+    accelerated = _Builder(conv, threads, large_weight, sparse_below, Buffers()).sequential(network, input_shape)
     return accelerated if threads.count == 1 else _share(accelerated, threads)
 
 
@@ -50,6 +58,8 @@ def layers(network: Sequential, input_shape: tuple[int, ...], conv: str, threads
 class _Builder:
     conv: str
     threads: Threads
+    large_weight: int
+    sparse_below: float
     buffers: Buffers
 
     def sequential(self, layer: Sequential, shape: tuple[int, ...]) -> Sequential:
@@ -67,8 +77,9 @@ class _Builder:
         if isinstance(layer, Conv2d):
             return self._convolution(layer, shape)
         if isinstance(layer, Dense):
-            share = self.threads if layer.inputs * layer.outputs >= LARGE_WEIGHT else SERIAL
-            return FastDense(layer, Pruned(Direct(share) if layer.signs is None else Stacked(share, layer.signs)))
+            share = self.threads if layer.inputs * layer.outputs >= self.large_weight else SERIAL
+            product = Direct(share) if layer.signs is None else Stacked(share, layer.signs)
+            return FastDense(layer, Pruned(product, self.sparse_below))
         if isinstance(layer, BatchNorm):
             return FastBatchNorm(layer, self.threads)
         return layer

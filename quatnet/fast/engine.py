@@ -11,8 +11,7 @@ from quatnet.fast.accelerate import accelerate, accelerate_optimizer
 from quatnet.fast.networks import CpuNetwork
 from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import Optimizer
-
-ENGINES = ("fast", "reference")
+from quatnet.settings import ENGINES
 
 
 @dataclass(frozen=True)

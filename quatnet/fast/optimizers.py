@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quatnet.fast.sparse import few
+from quatnet.fast.sparse import FEW, few
 from quatnet.fast.threads import Threads
 from quatnet.nn.optimizers import Optimizer
 
@@ -18,12 +18,13 @@ CHUNK = 1 << 17
 class ChunkedOptimizer(Optimizer):
     """An optimizer on the CPU that updates as `rule` does. It overwrites the gradients.
 
-    Where few weights are left, their gradients and values alone are gathered, and their moments are all that is stored.
+    Where few weights are left, less than `few_below` of them, their gradients and values alone are gathered, and their
+    moments are all that is stored.
     """
 
-    def __init__(self, rule: Optimizer, threads: Threads, chunk: int = CHUNK) -> None:
+    def __init__(self, rule: Optimizer, threads: Threads, chunk: int = CHUNK, few_below: float = FEW) -> None:
         self.parameters, self.weight_decay, self.steps = rule.parameters, rule.weight_decay, rule.steps
-        self._rule, self._threads, self._chunk = rule, threads, chunk
+        self._rule, self._threads, self._chunk, self._few_below = rule, threads, chunk, few_below
         self._moments = rule.moments
         self._mask: np.ndarray | None = None
         self._kept: np.ndarray | None = None
@@ -73,7 +74,7 @@ class ChunkedOptimizer(Optimizer):
         mask = self.parameters.mask
         if mask is self._mask:
             return
-        self._mask, kept, moments = mask, few(mask), self.moments
+        self._mask, kept, moments = mask, few(mask, self._few_below), self.moments
         if kept is not None or self._kept is not None:
             self._moments = moments if kept is None else {name: moment[kept] for name, moment in moments.items()}
         self._kept = kept

@@ -23,7 +23,7 @@ FEW = 0.4
 """Density below which the entries left are few enough to be listed."""
 
 SPARSE_BELOW = 0.15
-"""Density of a weight below which y and dx go through CSR (docs/performance.md); it lies below FEW."""
+"""Density of a weight below which y and dx go through CSR (docs/performance.md)."""
 
 SAMPLED_BELOW = 0.03
 """Density below which dw does, too."""
@@ -32,16 +32,22 @@ WEIGHTS_AT_A_TIME = 2048
 """Weights whose gradients are taken together: their rows of x' and dy' fit the cache."""
 
 
-def few(mask: np.ndarray) -> np.ndarray | None:
+def few(mask: np.ndarray, below: float = FEW) -> np.ndarray | None:
     """Return the positions of the entries left of a mask, in the flattened array, or None if they are not few."""
-    return np.flatnonzero(mask) if np.count_nonzero(mask) < FEW * mask.size else None
+    return np.flatnonzero(mask) if np.count_nonzero(mask) < below * mask.size else None
 
 
 class Pruned:
-    """A product that is that of `dense` until few weights are left, and equal to it but for rounding from then on."""
+    """A product that is that of `dense` until few weights are left, and equal to it but for rounding from then on.
 
-    def __init__(self, dense: Direct | Stacked) -> None:
+    They are few `below` a density. The gradients of `weights_at_a_time` of them are taken together.
+    """
+
+    def __init__(
+        self, dense: Direct | Stacked, below: float = SPARSE_BELOW, weights_at_a_time: int = WEIGHTS_AT_A_TIME
+    ) -> None:
         self._dense = dense
+        self._below, self._weights_at_a_time = below, weights_at_a_time
         self._mask: np.ndarray | None = None
         self._csr: Csr | None = None
 
@@ -49,9 +55,8 @@ class Pruned:
         """Return y (n, out) for x (n, in); backward writes the gradient of the weights left and returns dx."""
         dense = self._dense
         if weight.mask is not self._mask:
-            kept, self._mask = few(weight.mask), weight.mask
-            is_sparse = kept is not None and kept.size < SPARSE_BELOW * weight.size
-            self._csr = Csr(kept, weight.shape) if kept is not None and is_sparse else None
+            kept, self._mask = few(weight.mask, self._below), weight.mask
+            self._csr = None if kept is None else Csr(kept, weight.shape)
         if self._csr is None:
             return dense.forward(x, weight)
         if isinstance(dense, Direct):
@@ -70,7 +75,7 @@ class Pruned:
         def backward(dy: np.ndarray, inputs: bool = True) -> np.ndarray | None:
             dyt = _transposed(dy)
             if csr.kept.size < SAMPLED_BELOW * weight.size:
-                csr.set_gradient(xt, dyt, weight)
+                csr.set_gradient(xt, dyt, weight, self._weights_at_a_time)
             else:
                 self._dense.set_gradient(x, dy, weight)
             return _transposed(csr.multiply_back(dyt, weight)) if inputs else None
@@ -106,11 +111,11 @@ class Csr:
         self._w.data = weight.value.ravel()[self._by_row]
         return self._w @ dyt  # type: ignore[no-any-return]
 
-    def set_gradient(self, xt: np.ndarray, dyt: np.ndarray, weight: Parameter) -> None:
-        """Write dw_ij = <x'_i, dy'_j> for the weights left."""
+    def set_gradient(self, xt: np.ndarray, dyt: np.ndarray, weight: Parameter, at_a_time: int) -> None:
+        """Write dw_ij = <x'_i, dy'_j> for the weights left, so many at a time."""
         dw = np.empty(self.kept.size, xt.dtype)
-        for start in range(0, dw.size, WEIGHTS_AT_A_TIME):
-            some = slice(start, start + WEIGHTS_AT_A_TIME)
+        for start in range(0, dw.size, at_a_time):
+            some = slice(start, start + at_a_time)
             np.einsum("kn,kn->k", xt[self._rows[some]], dyt[self._columns[some]], out=dw[some])
         weight.gradient.reshape(-1)[self._by_row] = dw
 

@@ -67,15 +67,20 @@ F4 = Tile(
 
 
 class Winograd:
-    """Convolution of maps whose height and width are multiples of the tile's m. Layers share the buffers."""
+    """Convolution of maps whose height and width are multiples of the tile's m. Layers share the buffers.
 
-    def __init__(self, tile: Tile, buffers: Buffers) -> None:
+    Batches of fewer than `fewest_pixels` pixels are left to im2col; others are done in groups of `group_bytes`.
+    """
+
+    def __init__(
+        self, tile: Tile, buffers: Buffers, fewest_pixels: int = FEWEST_PIXELS, group_bytes: int = GROUP_BYTES
+    ) -> None:
         self.tile = tile
-        self._buffers = buffers
+        self._buffers, self._fewest_pixels, self._group_bytes = buffers, fewest_pixels, group_bytes
 
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray) -> None:
         """Write x * w + b into y (n, h, w, out), for x (n, h, w, in), w (3, 3, in, out), b (out,) or None."""
-        if _are_few(x):
+        if x[..., 0].size < self._fewest_pixels:
             Im2col(3, 1, 1).forward(x, w, b, y)
             return
         u = self._transformed_kernel(w)
@@ -91,7 +96,7 @@ class Winograd:
         self, x: np.ndarray, w: np.ndarray, dy: np.ndarray, dx: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return dw (3, 3, in, out) and db (out,), and write dx (n, h, w, in) unless it is None."""
-        if _are_few(x):
+        if x[..., 0].size < self._fewest_pixels:
             return Im2col(3, 1, 1).backward(x, w, dy, dx)
         u = self._transformed_kernel(w)
         du, db = np.zeros_like(u), np.zeros_like(u[0, 0])
@@ -182,13 +187,8 @@ class Winograd:
         """Yield groups of images whose transformed maps fit the cache, or are as large as the kernels they meet."""
         positions = (self.tile.m + 2) ** 2 / self.tile.m**2
         image = positions * x.shape[1] * x.shape[2] * max(x.shape[3], y.shape[3]) * x.dtype.itemsize
-        step = max(1, int(max(GROUP_BYTES, u.nbytes) / image))
+        step = max(1, int(max(self._group_bytes, u.nbytes) / image))
         return (slice(start, start + step) for start in range(0, len(x), step))
-
-
-def _are_few(x: np.ndarray) -> bool:
-    """Say whether a batch has too few pixels for the transforms."""
-    return x[..., 0].size < FEWEST_PIXELS
 
 
 def _windows(x: np.ndarray, size: int, step: int) -> np.ndarray:

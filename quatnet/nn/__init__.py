@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from quatnet import lazy
 
 if TYPE_CHECKING:
-    from quatnet.nn import architectures, assembly, initializers, layers, losses, networks, optimizers, parameters
+    from quatnet.nn import architectures, initializers, layers, losses, networks, optimizers, parameters
 
-__all__ = ["architectures", "assembly", "initializers", "layers", "losses", "networks", "optimizers", "parameters"]
+__all__ = ["architectures", "initializers", "layers", "losses", "networks", "optimizers", "parameters"]
 
 if not TYPE_CHECKING:
     _HOMES = {name: f"{__name__}.{name}" for name in __all__}

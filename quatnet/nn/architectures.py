@@ -90,7 +90,7 @@ def architecture(name: str) -> Architecture:
         known = [*ALIASES, *ARCHITECTURES]
         close = get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"arch: {name!r} given; allowed are {', '.join(known)}{hint}")
+        raise UsageError(f"{name!r} given; allowed are {', '.join(known)}{hint}", "arch")
     return found
 
 
@@ -99,6 +99,6 @@ def _scaled(neurons: int, width: float) -> int:
     if abs(neurons * width - whole) > 1e-9 * neurons:
         nearest = whole / neurons
         raise UsageError(
-            f"--width: {width:g} given; a layer of {neurons} needs a whole number, the nearest: {nearest:g}"
+            f"{width:g} given; a layer of {neurons} needs a whole number, the nearest: {nearest:g}", "width"
         )
     return whole

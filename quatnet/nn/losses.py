@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from quatnet.backend import Array, array_module
 
 
@@ -21,10 +23,10 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     Raises
     ------
     ValueError
-        If a label is out of range.
+        If a label is out of range, on the CPU: on a GPU, looking would wait for the device.
     """
     xp, (n, classes) = array_module(logits), logits.shape
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+    if isinstance(labels, np.ndarray) and labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"labels: {labels.min()} to {labels.max()} given; 0 to {classes - 1} are needed")
     rows = xp.arange(n)
     shifted = logits - logits.max(axis=1, keepdims=True)

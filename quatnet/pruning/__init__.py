@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from quatnet import lazy
 
 if TYPE_CHECKING:
-    from quatnet.pruning import criteria, lab, lottery, masks, units
+    from quatnet.pruning import criteria, masks, protocols, units
 
-__all__ = ["criteria", "lab", "lottery", "masks", "units"]
+__all__ = ["criteria", "masks", "protocols", "units"]
 
 if not TYPE_CHECKING:
     _HOMES = {name: f"{__name__}.{name}" for name in __all__}

@@ -1,8 +1,8 @@
 """Which weights go next (section 4 of the paper: 20 % of those left, the smallest of the whole network).
 
-Every criterion returns the next flat mask: exactly round(amount * weights left) entries less than the present one, so
-masks only ever shrink. Biases are exempt. The components r, i, j, k of a quaternion go one by one. Of equal weights
-the first in the order of the parameters goes first.
+Every criterion returns the next flat mask: exactly round(amount * weights left) entries less than the present one, of
+`layerwise` in every layer, so masks only ever shrink. Biases are exempt. The components r, i, j, k of a quaternion go
+one by one. Of equal weights the first in the order of the parameters goes first.
 
 Instead of single weights whole `Units` may go, quaternions or channels: units until at least so many weights are gone,
 or none is left that may go. The magnitude of a unit with m weights left is their root mean square, |w| / sqrt(m) for
@@ -34,7 +34,7 @@ def global_magnitude(
 def layerwise_magnitude(
     parameters: Parameters, amount: float, generator: np.random.Generator, units: Units | None = None
 ) -> np.ndarray:
-    """Remove the smallest |w| of every layer on its own, the same part of each.
+    """Remove the smallest |w| of every layer on its own, the same part of each: round(amount * weights left in it).
 
     A layer also loses weights with the channels of the layer before it. So of channels, not of weights, the same part
     goes in each layer, as large as the amount takes.

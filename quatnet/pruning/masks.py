@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from scipy import sparse
 
-from quatnet.backend import Array, array_module, sparse_to_device, to_host
+from quatnet.backend import to_host
 from quatnet.errors import RunError
 from quatnet.files import read_npz, write_npz
-from quatnet.nn.parameters import Parameter, Parameters
+from quatnet.nn.parameters import Parameters
 
 
 class Masks(Mapping[str, sparse.csr_array]):
@@ -29,7 +28,7 @@ class Masks(Mapping[str, sparse.csr_array]):
     def __init__(self, masks: Mapping[str, np.ndarray]) -> None:
         """Take bool arrays in the shapes of the weights."""
         self.shapes = {name: mask.shape for name, mask in masks.items()}
-        self._matrices = {name: sparse.csr_array(_matrix(mask)) for name, mask in masks.items()}
+        self._matrices = {name: sparse.csr_array(mask.reshape(-1, mask.shape[-1])) for name, mask in masks.items()}
 
     @classmethod
     def of(cls, parameters: Parameters) -> Masks:
@@ -48,13 +47,12 @@ class Masks(Mapping[str, sparse.csr_array]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Masks):
             return NotImplemented
-        return self.shapes == other.shapes and self <= other <= self
+        return self.shapes == other.shapes and all(
+            np.array_equal(matrix.indptr, other[name].indptr) and np.array_equal(matrix.indices, other[name].indices)
+            for name, matrix in self._matrices.items()
+        )
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __le__(self, other: Masks) -> bool:
-        """Say whether every weight left here is left in `other`."""
-        return self.intersect(other).count() == self.count()
 
     def count(self) -> int:
         """Return how many weights are left."""
@@ -68,34 +66,23 @@ class Masks(Mapping[str, sparse.csr_array]):
         """Return the part of each weight that is left, 0 to 1."""
         return {name: matrix.nnz / max(1, np.prod(self.shapes[name])) for name, matrix in self._matrices.items()}
 
-    def intersect(self, other: Masks) -> Masks:
-        """Return the masks of the weights that are left in both."""
-        if self.shapes != other.shapes:
-            raise ValueError(f"masks: weights {other.shapes} given; {self.shapes} are needed")
-        both = {name: matrix.multiply(other[name]) for name, matrix in self._matrices.items()}
-        return Masks({name: matrix.toarray().reshape(self.shapes[name]) for name, matrix in both.items()})
-
     def dense(self) -> dict[str, np.ndarray]:
         """Return the masks as bool arrays in the shapes of the weights."""
         return {name: matrix.toarray().reshape(self.shapes[name]) for name, matrix in self._matrices.items()}
 
-    def on(self, xp: ModuleType) -> dict[str, Array]:
-        """Return the masks on a device: by name, as cupyx.scipy.sparse matrices of bools (of NumPy: as they are)."""
-        return {name: sparse_to_device(matrix, xp) for name, matrix in self._matrices.items()}
-
     def apply(self, parameters: Parameters) -> None:
         """Give a network these masks; pruned weights become 0."""
         flat = np.ones(parameters.size, np.bool_)
-        for name, mask in self.dense().items():
-            flat[parameters.slice(name)] = mask.ravel()
+        for name, matrix in self._matrices.items():
+            flat[parameters.slice(name)] = matrix.toarray().ravel()
         parameters.set_mask(flat)
 
     def save(self, file: Path) -> None:
         """Write an .npz with two arrays per weight: `NAME.shape`, and `NAME.bits`, one bit per entry (big-endian)."""
         arrays: dict[str, np.ndarray] = {}
-        for name, mask in self.dense().items():
-            arrays[f"{name}.shape"] = np.asarray(mask.shape, np.int64)
-            arrays[f"{name}.bits"] = np.packbits(mask.ravel())
+        for name, matrix in self._matrices.items():
+            arrays[f"{name}.shape"] = np.asarray(self.shapes[name], np.int64)
+            arrays[f"{name}.bits"] = np.packbits(matrix.toarray())
         write_npz(file, arrays, compress=True)
 
     @classmethod
@@ -114,16 +101,9 @@ class Masks(Mapping[str, sparse.csr_array]):
         return cls(masks)
 
 
-def sparse_weight(parameter: Parameter) -> Array:
-    """Return a weight as a CSR matrix that stores exactly the entries its mask leaves, zeros among them included.
+def weights_left(kept: int, others: int, real: tuple[int, int]) -> float:
+    """Return the paper's abscissa: weights kept and all other parameters, in percent of a real network's.
 
-    It is a scipy.sparse.csr_array, or a cupyx.scipy.sparse.csr_matrix where the weight is on a GPU.
+    `real` are the numbers of weights and other parameters of the real network of full width (`count_parameters`).
     """
-    matrix = sparse.csr_array(_matrix(to_host(parameter.mask)), dtype=parameter.value.dtype)
-    rows, columns = matrix.nonzero()
-    matrix.data[:] = _matrix(to_host(parameter.value))[rows, columns]
-    return sparse_to_device(matrix, array_module(parameter.value))
-
-
-def _matrix(weight: np.ndarray) -> np.ndarray:
-    return weight.reshape(-1, weight.shape[-1])
+    return 100 * (kept + others) / sum(real)

@@ -43,16 +43,16 @@ def connected(scheduler: str, runs_dir: Path) -> Iterator[Cluster]:
     """Connect to a scheduler; in the end the sign is taken away, at which the workers stop what still runs."""
     address = re.fullmatch(r"(?:tcp|tls)://\[?(.+?)\]?:(\d{1,5})", scheduler)
     if address is None:
-        raise UsageError(f"--scheduler: {scheduler!r} given; an address such as tcp://HOST:8786 is needed")
+        raise UsageError(f"{scheduler!r} given; an address such as tcp://HOST:8786 is needed", "scheduler")
     try:
         from distributed import Client
     except ImportError:
-        raise UsageError("--scheduler: Dask is not installed here (extra `cluster`)") from None
+        raise UsageError("Dask is not installed here (extra `cluster`)", "scheduler") from None
     try:
         socket.create_connection((address[1], int(address[2])), CONNECT_SECONDS).close()  # fails at once; Dask waits
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, OverflowError) as error:
-        raise UsageError(f"--scheduler: no Dask scheduler at {scheduler} ({error})") from None
+        raise UsageError(f"no Dask scheduler at {scheduler} ({error})", "scheduler") from None
     sign = (runs_dir / FOLDER / f"sweep-{uuid.uuid4().hex[:8]}").absolute()
     sign.parent.mkdir(parents=True, exist_ok=True)
     with client, held(sign):

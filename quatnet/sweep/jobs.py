@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quatnet.errors import QuatnetError, RunError, UsageError
+from quatnet.pruning.protocols import is_finished
 from quatnet.runs import RoundResult, Run, run_name
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
@@ -69,33 +70,9 @@ def standing(job: Job, runs_dir: Path) -> Standing:
         position, epoch = _last_epoch(path / "metrics.jsonl")
     except QuatnetError as error:
         return Standing(job, path, "damaged", error=str(error))
-    state = "finished" if _belongs(run, job) and is_finished(job, results, searched) else "begun"
+    finished = _belongs(run, job) and is_finished(job.prune, results, searched)
+    state = "finished" if finished else "begun"
     return Standing(job, path, state, position, epoch, results, searched)
-
-
-def is_finished(job: Job, results: Sequence[RoundResult], searched: Sequence[RoundResult]) -> bool:
-    """Say whether the experiment of `quatnet.pruning.lottery` would find nothing left to do."""
-    if not results or job.prune is None:
-        return bool(results)
-    prune, rounds = job.prune, range(1, job.prune.rounds + 1)
-    if not prune.two_phases:
-        return _end(results, rounds, prune.stop_below) is not None
-    last = _end(searched, rounds, prune.stop_below)
-    return last is not None and _end(results, prune.retrained(last), prune.stop_below) is not None
-
-
-def _end(results: Sequence[RoundResult], rounds: Sequence[int], stop_below: float) -> int | None:
-    """Return the round with which a phase has ended: the last, or the second in succession below the accuracy.
-
-    That is 0 for a phase without rounds, and None for one that has not ended.
-    """
-    accuracy = {result.round: result.accuracy for result in results}
-    for k in rounds:
-        if k not in accuracy:
-            return None
-        if k - 1 in accuracy and max(accuracy[k - 1], accuracy[k]) < stop_below:
-            return k
-    return rounds[-1] if rounds else 0
 
 
 def _belongs(run: Run, job: Job) -> bool:

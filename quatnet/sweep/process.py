@@ -24,7 +24,7 @@ from typing import NoReturn
 from quatnet.errors import QuatnetError, RunError
 from quatnet.experiment import start
 from quatnet.fast import Compute
-from quatnet.pruning import lottery
+from quatnet.pruning import protocols
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.sweep.jobs import Job
 
@@ -126,11 +126,11 @@ def work(task: Task) -> None:
         with held(locks / f"{job.name}.lock") as alone:
             if alone:
                 data_dir = Path(task.data_dir) if task.data_dir else None
-                lab = start(runs_dir, job.train, job.prune, data_dir=data_dir, compute=task.compute)
+                experiment = start(runs_dir, job.train, job.prune, data_dir=data_dir, engine=task.compute)
                 if job.prune is None:
-                    lottery.train_dense(lab)
+                    protocols.train_dense(experiment)
                 else:
-                    lottery.prune(lab, job.prune)
+                    protocols.prune(experiment, job.prune)
                 return
         time.sleep(WAIT_SECONDS)
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from quatnet.data import load
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.experiment import CPU
 from quatnet.fast import Compute
 from quatnet.nn.networks import count_parameters
 from quatnet.sweep.cluster import connected
@@ -20,6 +19,7 @@ from quatnet.sweep.local import Local, at_once, devices
 from quatnet.sweep.process import Outcome, Task
 from quatnet.training import TrainingData
 
+ONE_THREAD = Compute(threads=1)
 FOLLOW_SECONDS = 0.5
 VISIBLE_SECONDS = 120.0
 """How long it may take until the files of a run that was done elsewhere are seen here: network file systems cache."""
@@ -40,7 +40,7 @@ def run_jobs(
     *,
     runs_dir: Path,
     data_dir: Path | None = None,
-    compute: Compute = CPU,
+    compute: Compute = ONE_THREAD,
     workers: int | None = None,
     scheduler: str | None = None,
     follow: Callable[[Sequence[Standing]], None] = lambda standings: None,
@@ -104,9 +104,9 @@ def check(jobs: Sequence[Job], workers: int | None, scheduler: str | None) -> No
     if not jobs:
         raise UsageError("jobs: none given; at least one is needed")
     if workers is not None and scheduler is not None:
-        raise UsageError(f"--workers {workers}: not with --scheduler, for a cluster has as many as it was started with")
+        raise UsageError(f"{workers} given; a cluster has as many as it was started with (scheduler)", "workers")
     if workers is not None and workers < 1:
-        raise UsageError(f"--workers: {workers} given; 1 or more is needed")
+        raise UsageError(f"{workers} given; 1 or more is needed", "workers")
     names = [job.name for job in jobs]
     for name in names:
         if names.count(name) > 1:

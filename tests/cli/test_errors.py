@@ -21,12 +21,12 @@ TRAIN = ("train", *NETWORK)
     [
         (("tran",), ("'tran'", "quatnet --help")),
         (("train",), ("'--arch'", "lenet", "conv-6", "quatnet train --help")),
-        (("train", "--arch", "lent"), ("'--arch'", "'lent'", "'lenet-300-100'")),
+        (("train", "--arch", "lent"), ("--arch: 'lent' given", "lenet-300-100", "did you mean lenet?")),
         ((*TRAIN, "--epochs", "many"), ("'--epochs'", "'many'")),
         ((*TRAIN, "--epochs", 0), ("--epochs", "0 given", "1 or more")),
         ((*TRAIN, "--batch-size", 0), ("--batch-size", "0 given", "1 or more")),
         ((*TRAIN, "--rate", -1), ("--rate", "-1 given", "more than 0")),
-        ((*TRAIN, "--rate", "nan"), ("--rate", "nan given", "more than 0")),
+        ((*TRAIN, "--rate", "nan"), ("--rate", "nan given", "a finite number")),
         ((*TRAIN, "--rate", "inf"), ("--rate", "inf given")),
         ((*TRAIN, "--optimizer", "sgd", "--momentum", 1), ("--momentum", "1 given", "less than 1")),
         ((*TRAIN, "--seed", -1), ("--seed", "-1 given", "0 or more")),
@@ -35,7 +35,7 @@ TRAIN = ("train", *NETWORK)
         ((*TRAIN, "--train-size", 81), ("81", "4 to 80")),
         ((*TRAIN, "--test-size", 3), ("3", "4 to 40")),
         ((*TRAIN, "--validation-size", 80), ("80", "4 to 76")),
-        ((*TRAIN, "--patience", 2), ("--patience 2", "--validation-size")),
+        ((*TRAIN, "--patience", 2), ("--patience: 2 given", "validation_size")),
         ((*TRAIN, "--device", "tpu"), ("--device", "'tpu' given", "auto, cpu, gpu and gpu:K")),
         ((*TRAIN, "--colour"), ("--colour", "quatnet train --help")),
         ((*TRAIN, "--dataset", "mnist-mimi"), ("'mnist-mimi'", "did you mean mnist-mini?")),
@@ -44,8 +44,11 @@ TRAIN = ("train", *NETWORK)
         (("prune", *NETWORK, "--amount", 1), ("--amount", "1 given", "more than 0 and less than 1")),
         (("prune", *NETWORK, "--stop-below", 101), ("--stop-below", "101 given", "less than 100")),
         (("prune", *NETWORK, "--rewind-epoch", 2), ("--rewind-epoch", "2 given", "less than the 2 epochs")),
-        (("prune", *NETWORK, "--rewind-epoch", 1, "--protocol", "paper"), ("--rewind-epoch 1", "--protocol imp")),
-        (("prune", *NETWORK, "--fresh-optimizer"), ("--fresh-optimizer", "--protocol paper")),
+        (
+            ("prune", *NETWORK, "--rewind-epoch", 1, "--protocol", "paper"),
+            ("--rewind-epoch: 1 given", "only protocol imp"),
+        ),
+        (("prune", *NETWORK, "--fresh-optimizer"), ("--fresh-optimizer: only protocol paper",)),
         (("prune", "nothing"), ("nothing is not a run folder", "quatnet runs")),
         (("prune", "digits.npz"), ("digits.npz is not a run folder (it is a file)",)),
         (("evaluate",), ("'RUN'", "quatnet evaluate --help")),
@@ -125,7 +128,7 @@ def test_a_run_in_use_by_another_process_is_an_error(quatnet, run):
 def test_a_gpu_that_is_not_there_is_an_error_that_says_why(quatnet, monkeypatch):
     monkeypatch.setattr("quatnet.backend.gpu_problem", lambda: "CuPy cannot be imported")
     message = quatnet.error(2, *TRAIN, "--device", "gpu")
-    assert message == "--device gpu: CuPy cannot be imported; --device cpu works everywhere"
+    assert message == "--device: gpu given, but CuPy cannot be imported; cpu works everywhere"
 
 
 def test_a_folder_that_cannot_be_written_fails_and_is_named(quatnet):
@@ -145,10 +148,10 @@ def test_a_failed_command_prints_no_json(quatnet):
 
 
 def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
-    def interrupt(lab):
+    def interrupt(experiment):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quatnet.pruning.lottery.train_dense", interrupt)
+    monkeypatch.setattr("quatnet.pruning.protocols.train_dense", interrupt)
     message = quatnet.interrupted("train", *NETWORK, "--runs-dir", "my runs").splitlines()[-1]
     assert message == (
         "Interrupted; the last finished epoch is saved; to go on: quatnet train --arch lenet-12 --dataset digits.npz "
@@ -158,7 +161,9 @@ def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
 
 def test_a_termination_signal_is_as_good_as_ctrl_c(quatnet, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("quatnet.pruning.lottery.train_dense", lambda lab: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(
+        "quatnet.pruning.protocols.train_dense", lambda experiment: os.kill(os.getpid(), signal.SIGTERM)
+    )
     assert "Interrupted" in quatnet.interrupted(*TRAIN)
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -195,7 +200,7 @@ def test_a_file_of_the_run_with_other_contents_is_named(quatnet, run, file, chan
 
 def test_initial_weights_of_another_network_are_an_error(quatnet, run):
     np.savez(run / "initial.npz", other=np.zeros(3))
-    assert "initial.npz does not fit the network" in quatnet.error(1, "prune", run, "--quiet")
+    assert "initial.npz does not fit the network" in quatnet.error(1, "prune", run, "--rounds", 3, "--quiet")
 
 
 def test_weights_of_another_architecture_are_an_error(quatnet, run):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from quatnet.pruning import lottery
+from quatnet.pruning import protocols
 from tests.cli.conftest import NETWORK
 
 PRUNING = ("--rounds", 2, "--stop-below", 0)
@@ -131,14 +131,14 @@ def test_quiet_prints_nothing(quatnet, run):
 
 
 def test_after_an_interruption_the_command_to_resume_names_the_run(quatnet, run, monkeypatch):
-    monkeypatch.setattr(lottery, "prune", stop)
+    monkeypatch.setattr(protocols, "prune", stop)
     assert quatnet.interrupted("prune", "--rounds", 3).splitlines()[-1] == (
         f"Interrupted; the last finished epoch is saved; to go on: quatnet prune {run} --rounds 3"
     )
 
 
 def test_after_an_interruption_of_the_default_run_the_command_to_resume_names_its_network(quatnet, monkeypatch):
-    monkeypatch.setattr(lottery, "prune", stop)
+    monkeypatch.setattr(protocols, "prune", stop)
     given = ("--train-size", 10, "--epochs", 1)
     assert quatnet.interrupted("prune", *given).splitlines()[-1].endswith(
         "to go on: quatnet prune --arch lenet --quaternion --train-size 10 --epochs 1"

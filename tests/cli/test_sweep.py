@@ -103,9 +103,9 @@ def test_options_replace_the_keys_of_the_file(quatnet, grid):
 def test_every_option_that_describes_a_run_of_prune_is_a_key_of_a_grid():
     as_list = {"quaternion": "algebra", "seed": "seeds"}
     given = [as_list.get(field.name, field.name.replace("_", "-")) for s in SETTINGS for field in fields(s)]
-    assert sorted(given) == sorted(KEYS)
-    options = {option for parameter in sweep.params for option in parameter.opts}
-    assert {f"--{key}" for key in KEYS} <= options
+    assert sorted(given) == sorted(KEYS.values())
+    options = [option for parameter in sweep.params for option in parameter.opts]
+    assert [options.count(f"--{key}") for key in KEYS.values()] == [1] * len(KEYS)
 
 
 def test_it_prints_a_line_per_round_of_every_run_and_a_table(quatnet, run):
@@ -158,10 +158,10 @@ def test_a_run_that_fails_is_named_with_its_error_and_the_exit_code_is_1(quatnet
 @pytest.mark.parametrize(
     ("arguments", "code", "parts"),
     [
-        ((), 2, ("arch: none given",)),
-        (("--arch", "lenet-12,lenet-13"), 2, ("arch: 'lenet-13' given", "did you mean lenet-12?")),
-        ((*TINY, "--algebra", "real,"), 2, ("algebra: '' given", "real, quaternion")),
-        ((*TINY, "--seeds", "a"), 2, ("seeds: 'a' given", "0-4,7")),
+        ((), 2, ("--arch: none given",)),
+        (("--arch", "lenet-12,lenet-13"), 2, ("--arch: 'lenet-13' given", "did you mean lenet-12?")),
+        ((*TINY, "--algebra", "real,"), 2, ("--algebra: '' given", "real, quaternion")),
+        ((*TINY, "--seeds", "a"), 2, ("--seeds: 'a' given", "0-4,7")),
         ((*TINY, "--seed", "1"), 2, ("--seed", "--seeds")),
         ((*TINY, "--workers", "0"), 2, ("--workers", "0 is not in the range")),
         ((*TINY, "--epochs", "0"), 2, ("--epochs", "0 given", "1 or more")),
@@ -177,7 +177,13 @@ def test_what_is_wrong_is_said_in_one_line(quatnet, arguments, code, parts):
 
 def test_a_wrong_key_of_the_file_is_named(quatnet, grid, tmp_path):
     (tmp_path / grid).write_text(GRID + "epoch = 3\n")
-    assert quatnet.error(2, "sweep", grid).startswith("unknown key 'epoch', did you mean epochs?")
+    assert quatnet.error(2, "sweep", grid).startswith("grid.toml: unknown key 'epoch', did you mean epochs?")
+
+
+def test_a_wrong_value_is_that_of_the_file_unless_it_is_given_as_an_option(quatnet, grid, tmp_path):
+    (tmp_path / grid).write_text(GRID.replace("batch-size = 20", "batch-size = 0"))
+    assert quatnet.error(2, "sweep", grid) == "grid.toml: batch-size: 0 given; 1 or more is needed"
+    assert quatnet.error(2, "sweep", grid, "--batch-size", -1) == "--batch-size: -1 given; 1 or more is needed"
 
 
 def test_a_terminal_shows_all_runs_as_a_table_with_those_at_work_on_top(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from quatnet.deploy.model import Description, Model
+from quatnet.settings import ModelSettings
 
 LENETS = ("lenet-12", "lenet-300-100")
 CONVS = ("conv-2", "conv-4", "conv-6")
@@ -15,18 +16,9 @@ def model(arch, *, quaternion, density=0.3, norm="split", signs="hamilton", shap
     """Return a model with random biases, masks of a density, and moving statistics that are not those of the start."""
     shape = shape or SHAPES.get(arch, (16, 16, 3))
     channels = shape[2]
-    description = Description(
-        arch=arch,
-        quaternion=quaternion,
-        width=WIDTHS.get(arch, 1.0),
-        signs=signs,
-        norm=norm,
-        seed=seed,
-        input_shape=shape,
-        class_names=tuple("abcde"),
-        mean=(0.13, 0.4, 0.5)[:channels],
-        std=(0.3, 0.25, 0.2)[:channels],
-    )
+    width, mean, std = WIDTHS.get(arch, 1.0), (0.13, 0.4, 0.5)[:channels], (0.3, 0.25, 0.2)[:channels]
+    settings = ModelSettings(arch=arch, quaternion=quaternion, seed=seed, width=width, signs=signs, norm=norm)
+    description = Description(settings, shape, tuple("abcde"), mean, std)
     network = description.build()
     random = np.random.default_rng(seed)
     network.parameters.set_mask((random.random(network.parameters.size) < density) | ~network.parameters.prunable)

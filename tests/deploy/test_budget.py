@@ -17,7 +17,7 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def lab(data, tmp_path):
+def experiment(data, tmp_path):
     return start(tmp_path, small.train_settings(data), small.prune_settings())
 
 
@@ -29,43 +29,43 @@ def tickets(run):
     return [ticket.size(Model.of(run, result.round)) for result in run.results()]
 
 
-def test_it_stops_at_the_first_round_whose_ticket_fits(lab):
+def test_it_stops_at_the_first_round_whose_ticket_fits(experiment):
     settings = small.prune_settings(rounds=30)
     tried = []
-    trials, met = prune_until(lab, settings, Goal(budget=300), tried.append)
-    assert [t.bytes for t in trials] == [t.bytes for t in tried] == tickets(lab.run)
+    trials, met = prune_until(experiment, settings, Goal(budget=300), tried.append)
+    assert [t.bytes for t in trials] == [t.bytes for t in tried] == tickets(experiment.run)
     assert met is trials[-1]
     assert met.bytes <= 300 < trials[-2].bytes
-    assert met.result == lab.run.results()[-1]
+    assert met.result == experiment.run.results()[-1]
 
 
-def test_a_goal_that_a_finished_round_meets_needs_no_training(lab, data, tmp_path):
+def test_a_goal_that_a_finished_round_meets_needs_no_training(experiment, data, tmp_path):
     settings = small.prune_settings(rounds=6)
-    trials, _ = prune_until(lab, settings, Goal(accuracy=0))
+    trials, _ = prune_until(experiment, settings, Goal(accuracy=0))
     assert len(trials) == 7
     again = start(tmp_path, small.train_settings(data), settings)
-    epochs = len(lab.run.metrics())
+    epochs = len(experiment.run.metrics())
     budget = trials[2].bytes
     found, met = prune_until(again, settings, Goal(budget=budget))
     assert (met, len(found)) == (trials[2], 3)
     assert len(again.run.metrics()) == epochs
 
 
-def test_int8_tickets_fit_earlier(lab):
+def test_int8_tickets_fit_earlier(experiment):
     settings = small.prune_settings(rounds=30)
-    _, small_values = prune_until(lab, settings, Goal(budget=180, values="int8"))
-    _, met = prune_until(lab, settings, Goal(budget=180))
+    _, small_values = prune_until(experiment, settings, Goal(budget=180, values="int8"))
+    _, met = prune_until(experiment, settings, Goal(budget=180))
     assert small_values.result.round < met.result.round
 
 
-def test_without_a_budget_the_smallest_accurate_round_is_taken(lab):
-    trials, met = prune_until(lab, small.prune_settings(rounds=3), Goal(accuracy=0))
+def test_without_a_budget_the_smallest_accurate_round_is_taken(experiment):
+    trials, met = prune_until(experiment, small.prune_settings(rounds=3), Goal(accuracy=0))
     assert met is trials[-1]
     assert len(trials) == 4
 
 
-def test_an_accuracy_that_no_round_has_ends_after_two(lab):
-    trials, met = prune_until(lab, small.prune_settings(rounds=30), Goal(accuracy=100))
+def test_an_accuracy_that_no_round_has_ends_after_two(experiment):
+    trials, met = prune_until(experiment, small.prune_settings(rounds=30), Goal(accuracy=100))
     assert met is None
     assert max(t.result.accuracy for t in trials) < 100
     assert len(trials) < 30
@@ -84,23 +84,23 @@ def test_both_goals_must_be_met():
     assert goal.is_decided([trial(50, 100)])
 
 
-def test_when_no_channel_can_go_any_more_it_ends(lab):
-    trials, met = prune_until(lab, small.prune_settings(rounds=30, unit="channel", amount=0.5), Goal(budget=120))
+def test_when_no_channel_can_go_any_more_it_ends(experiment):
+    trials, met = prune_until(experiment, small.prune_settings(rounds=30, unit="channel", amount=0.5), Goal(budget=120))
     assert met is None
     kept = [t.result.kept_weights for t in trials]
     assert kept[-1] == kept[-2] < kept[-3]
     assert len(kept) < 10
 
 
-def test_a_budget_below_the_biases_is_refused_before_any_training(lab):
+def test_a_budget_below_the_biases_is_refused_before_any_training(experiment):
     with pytest.raises(UsageError, match=r"--budget: 50 bytes given; without any weights the ticket has \d+ already"):
-        prune_until(lab, small.prune_settings(), Goal(budget=50))
-    assert not lab.run.metrics()
+        prune_until(experiment, small.prune_settings(), Goal(budget=50))
+    assert not experiment.run.metrics()
 
 
-def test_protocols_that_search_first_are_refused(lab):
+def test_protocols_that_search_first_are_refused(experiment):
     with pytest.raises(UsageError, match="--protocol paper given, which searches all masks first"):
-        prune_until(lab, small.prune_settings(protocol="paper"), Goal(budget=300))
+        prune_until(experiment, small.prune_settings(protocol="paper"), Goal(budget=300))
 
 
 @pytest.mark.parametrize(

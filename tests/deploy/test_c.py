@@ -15,11 +15,11 @@ from hypothesis.extra.numpy import arrays
 from quatnet.data.preprocess import normalize
 from quatnet.deploy.c import accuracy, main_source, write_c
 from quatnet.deploy.c import plan as plans
-from quatnet.deploy.c.layouts import _sparse
+from quatnet.deploy.c.packing import _sparse
 from quatnet.deploy.c.text import array, string
+from quatnet.deploy.ir import map_products, operations_of
 from quatnet.deploy.model import Model
 from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import Dense, Residual, steps_of
 from quatnet.errors import UsageError
 from tests.deploy import made, reference
 
@@ -154,16 +154,11 @@ def build_main(folder, source, flags, name="network"):
     return folder / "main"
 
 
-def in_8_bits(steps):
-    """Yield steps with weights that are whole multiples, at most 127, of a float32 for each output."""
-    for step in steps:
-        if isinstance(step, Residual):
-            step = replace(step, body=tuple(in_8_bits(step.body)), shortcut=tuple(in_8_bits(step.shortcut)))
-        elif isinstance(step, Dense):
-            unit = np.abs(step.weight).reshape(-1, step.weight.shape[-1]).max(axis=0) / np.float32(127)
-            unit = np.where(unit == 0, np.float32(1), unit)
-            step = replace(step, weight=np.round(step.weight / unit) * unit)
-        yield step
+def in_8_bits(product):
+    """A product with weights that are whole multiples, at most 127, of a float32 for each output."""
+    unit = np.abs(product.weight).reshape(-1, product.weight.shape[-1]).max(axis=0) / np.float32(127)
+    unit = np.where(unit == 0, np.float32(1), unit)
+    return replace(product, weight=np.round(product.weight / unit) * unit)
 
 
 @pytest.mark.parametrize("key", ["lenet-300-100-real", "unpruned-quaternion", "resnet-20-quaternion", "whitening"])
@@ -171,7 +166,8 @@ def test_weights_of_8_bits_give_what_rounded_weights_give(key, tmp_path):
     model = NETWORKS[key]()
     images = made.images(model, 2)
     x = normalize(images, model.description.mean, model.description.std)
-    expected = np.array([reference.run(list(in_8_bits(shrink(steps_of(model.network)))), image) for image in x])
+    rounded = map_products(in_8_bits, shrink(operations_of(model.network)))
+    expected = np.array([reference.run(rounded, image) for image in x])
     network = Library(export(tmp_path, model, images, values="int8").source)
     np.testing.assert_allclose(network.logits(images), expected, rtol=0, atol=3e-5 * max(1, np.abs(expected).max()))
     assert network.self_test() == 0
@@ -245,7 +241,7 @@ def test_ram_and_flash_are_those_of_the_compiled_arrays(key, values, tmp_path):
 
 def test_arrays_that_are_needed_at_the_same_time_do_not_overlap(tmp_path):
     model = NETWORKS["resnet-18-quaternion"]()
-    plan = plans.Plan(steps_of(model.network), np.zeros(3, np.float32), int8=False)
+    plan = plans.Plan(operations_of(model.network), np.zeros(3, np.float32), int8=False)
     arrays = {id(array): array for call in plan.calls for array in call.arrays if array is not plan.logits}.values()
     used = {id(a): [k for k, call in enumerate(plan.calls) if a in call.arrays] for a in arrays}
     assert max(a.place + a.size for a in arrays) == plan.memory < sum(a.size for a in arrays) / 3

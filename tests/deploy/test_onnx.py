@@ -10,9 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quatnet.data.preprocess import normalize
+from quatnet.deploy.ir import Affine
+from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx, write_onnx
+from quatnet.deploy.weightless import Gather, Maximum, Mix, Rectify
 from quatnet.errors import UsageError
+from quatnet.nn.layers.shape import GRAY
 from tests.deploy import made
+from tests.deploy import reference as plain
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 reference = pytest.importorskip("onnx.reference")
@@ -82,6 +87,17 @@ def test_maps_of_any_size_are_flattened_in_the_order_of_the_weights(quaternion, 
 def test_the_reference_of_onnx_has_the_same_logits(name):
     settings = MODELS[name] | {"shape": (6, 8, 3)}
     assert_same_logits(made.model(**settings), with_the_reference, 2)
+
+
+def test_what_arranges_something_else_than_the_inputs_of_a_product_has_nodes_of_its_own(monkeypatch):
+    w, b = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32), np.ones(5, np.float32)
+    on_maps = Mix((8, 8, 3), (8, 8, 4), GRAY), Maximum((8, 8, 4), (4, 4, 4), 2), Gather((4, 4, 4), (64,), blocks=4)
+    operations = (*on_maps, Rectify((64,), (64,)), Affine((64,), (5,), "fc", w, w != 0, b))
+    model = made.model("lenet-12", quaternion=True, shape=(8, 8, 3))
+    x = normalised(model, made.images(model, 2))
+    monkeypatch.setattr(Model, "operations", operations)
+    expected = [plain.run(operations, image) for image in x]
+    np.testing.assert_allclose(with_the_reference(to_onnx(model), x), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)

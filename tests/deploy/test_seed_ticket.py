@@ -13,17 +13,18 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from quatnet.data.fingerprint import DataDescription
 from quatnet.deploy import seed_ticket
 from quatnet.deploy.seed_ticket import ERRORS, SeedTicket, decode, read_seed_ticket, retrain, write_seed_ticket
 from quatnet.deploy.values import varint
 from quatnet.errors import DataError, RunError, UsageError
-from quatnet.pruning.lab import Listener
+from quatnet.experiment import Listener
 from quatnet.pruning.masks import Masks
-from quatnet.runs import DataDescription, run_name
+from quatnet.runs import run_name
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
 from tests import small
-from tests.deploy.test_positions import mask_at, varint_at
+from tests.deploy.test_mask_codes import mask_at, varint_at
 from tests.deploy.test_ticket import in_page, resealed
 
 REINIT = {"protocol": "reinit", "criterion": "random"}
@@ -272,7 +273,7 @@ def test_settings_are_read_as_text_or_compressed():
         (changed("train", seed="x"), ""),
         (changed("train", width=1e400), "width"),
         (changed("prune", protocol="finetune"), "goes on from the rounds before"),
-        (changed("prune", amount=2), "--amount"),
+        (changed("prune", amount=2), "amount: 2 given"),
         (changed("data", input_shape=[2**12, 2**12, 1]), "at most 33,554,432"),
         (changed("data", input_shape=[4, 8]), ""),
         (changed("data", input_shape=[4, 8, "x"]), ""),

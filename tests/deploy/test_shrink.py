@@ -1,4 +1,4 @@
-"""Shrunk steps give the outputs of the whole ones, and have no channel that the logits do not depend on."""
+"""Shrunk operations give the outputs of the whole ones, and have no channel that the logits do not depend on."""
 
 from dataclasses import replace
 
@@ -7,28 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quatnet.deploy import steps as s
+from quatnet.deploy.ir import Add, Affine, Window, map_products, operations_of, products
 from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import products, steps_of
+from quatnet.deploy.weightless import Gather, Maximum, Mean, Rectify
 from quatnet.quaternion import SIGN
 from tests.deploy import made, reference
-from tests.deploy.test_steps import NETWORKS, inputs
+from tests.deploy.test_ir import NETWORKS, inputs
 
 DENSITIES = (0.3, 0.03, 0.003)
 
 
-def double(steps):
-    """The same steps with float64 arrays."""
+def double(operations):
+    """The same operations with float64 arrays."""
 
-    def one(step):
-        if isinstance(step, s.Residual):
-            return replace(step, body=double(step.body), shortcut=double(step.shortcut))
-        if not isinstance(step, s.Dense):
-            return step
-        scale = None if step.scale is None else step.scale.astype(np.float64)
-        return replace(step, weight=step.weight.astype(np.float64), bias=step.bias.astype(np.float64), scale=scale)
+    def one(product):
+        scale = None if product.scale is None else product.scale.astype(np.float64)
+        weight, bias = product.weight.astype(np.float64), product.bias.astype(np.float64)
+        return replace(product, weight=weight, bias=bias, scale=scale)
 
-    return tuple(map(one, steps))
+    return map_products(one, operations)
 
 
 def widths(steps):
@@ -48,7 +45,7 @@ def assert_same_outputs(smaller, steps, x, tolerance):
 @pytest.mark.parametrize(("arch", "quaternion", "norm"), [*NETWORKS, ("vgg-16", True, "whitening")])
 def test_the_outputs_are_the_same_to_rounding(arch, quaternion, norm, density):
     model = made.model(arch, quaternion=bool(quaternion), norm=norm, density=density)
-    x, steps = inputs(model, 2), steps_of(model.network)
+    x, steps = inputs(model, 2), operations_of(model.network)
     assert_same_outputs(shrink(double(steps)), double(steps), x, 1e-12)
     smaller = shrink(steps)
     assert_same_outputs(smaller, steps, x, 1e-6)
@@ -60,7 +57,7 @@ def test_the_outputs_are_the_same_to_rounding(arch, quaternion, norm, density):
 @pytest.mark.parametrize("density", [0.1, 0.03, 0.01])
 @pytest.mark.parametrize("quaternion", [False, True], ids=["real", "quaternion"])
 def test_the_neurons_left_of_a_lenet_are_those_of_a_plain_search(quaternion, density):
-    steps = steps_of(made.model("lenet-300-100", quaternion=quaternion, density=density).network)
+    steps = operations_of(made.model("lenet-300-100", quaternion=quaternion, density=density).network)
     first, second, last = (step.mask for step in products(steps))
     if quaternion:
         first, second, last = first.any(axis=0), second.any(axis=0), last.reshape(4, -1, last.shape[-1]).any(axis=0)
@@ -74,11 +71,11 @@ def test_the_neurons_left_of_a_lenet_are_those_of_a_plain_search(quaternion, den
 
 
 def test_residual_sums_keep_all_their_channels_and_blocks_lose_those_inside():
-    steps = steps_of(made.model("resnet-20", quaternion=False, density=0.003).network)
+    steps = operations_of(made.model("resnet-20", quaternion=False, density=0.003).network)
     smaller = shrink(steps)
     for found, whole in zip(smaller, steps, strict=True):
         assert (found.input_shape, found.output_shape) == (whole.input_shape, whole.output_shape)
-    bodies = [(a.body, b.body) for a, b in zip(smaller, steps, strict=True) if isinstance(a, s.Residual)]
+    bodies = [(a.body, b.body) for a, b in zip(smaller, steps, strict=True) if isinstance(a, Add)]
     assert all(found[0].output_shape[-1] < whole[0].output_shape[-1] for found, whole in bodies)
 
 
@@ -87,18 +84,18 @@ def test_residual_sums_keep_all_their_channels_and_blocks_lose_those_inside():
 def test_a_network_without_any_weight_keeps_one_channel_of_each_layer(arch, quaternion):
     model = made.model(arch, quaternion=quaternion, density=1)
     model.network.parameters.set_mask(~model.network.parameters.prunable)
-    steps = double(steps_of(model.network))
+    steps = double(operations_of(model.network))
     smaller = shrink(steps)
     assert_same_outputs(smaller, steps, inputs(model, 1), 1e-12)
-    chains = [step.body for step in smaller if isinstance(step, s.Residual)] or [smaller]
+    chains = [step.body for step in smaller if isinstance(step, Add)] or [smaller]
     assert {width for chain in chains for width in widths(chain)[:-1]} == {4 if quaternion else 1}
 
 
 def test_dense_networks_stay_as_they_are():
-    steps = steps_of(made.model("conv-2", quaternion=True, density=1).network)
+    steps = operations_of(made.model("conv-2", quaternion=True, density=1).network)
     for found, whole in zip(shrink(steps), steps, strict=True):
         assert (found.input_shape, found.output_shape) == (whole.input_shape, whole.output_shape)
-        if isinstance(whole, s.Dense):
+        if isinstance(whole, Affine):
             np.testing.assert_array_equal(found.weight, whole.weight)
             np.testing.assert_array_equal(found.bias, whole.bias)
 
@@ -110,8 +107,8 @@ def dense(shape, outputs, *, quaternion=False, keep=1.0, seed=0):
     random, inputs = np.random.default_rng(seed), shape[0]
     size = (4, inputs // 4, outputs // 4) if quaternion else (inputs, outputs)
     mask = random.random(size) < keep
-    return s.Dense(
-        "fc", shape, (outputs,), random.normal(size=size) * mask, mask, random.normal(size=outputs),
+    return Affine(
+        shape, (outputs,), "fc", random.normal(size=size) * mask, mask, random.normal(size=outputs),
         scale=random.normal(size=outputs), signs=SIGN if quaternion else None,
     )  # fmt: skip
 
@@ -121,14 +118,14 @@ def conv(shape, outputs, *, kernel=3, padding=1, stride=1, quaternion=False, kee
     size = (4, kernel, kernel, inputs // 4, outputs // 4) if quaternion else (kernel, kernel, inputs, outputs)
     mask = random.random(size) < keep
     after = (*((side + 2 * padding - kernel) // stride + 1 for side in (h, w)), outputs)
-    return s.Conv(
-        "conv", shape, after, random.normal(size=size) * mask, mask, random.normal(size=outputs),
-        scale=random.normal(size=outputs), signs=SIGN if quaternion else None, stride=stride, padding=padding,
+    return Affine(
+        shape, after, "conv", random.normal(size=size) * mask, mask, random.normal(size=outputs),
+        scale=random.normal(size=outputs), signs=SIGN if quaternion else None, window=Window(kernel, stride, padding),
     )  # fmt: skip
 
 
 def relu(shape):
-    return s.Relu(shape, shape)
+    return Rectify(shape, shape)
 
 
 def without(step, where):
@@ -190,7 +187,7 @@ def test_a_map_goes_when_none_of_its_pixels_is_read(blocks):
     last = dense((48,), 3, seed=1)
     numbers = np.broadcast_to(np.arange(8) % (8 // blocks), (2, 3, 8))
     pixels = np.concatenate([part.ravel() for part in np.split(numbers, blocks, axis=-1)]) == 1
-    steps = (first, relu((2, 3, 8)), s.Flatten((2, 3, 8), (48,), blocks))
+    steps = (first, relu((2, 3, 8)), Gather((2, 3, 8), (48,), blocks=blocks))
     assert check((*steps, without(last, pixels))) == [8 - blocks, 3]
     pixels[np.flatnonzero(pixels)[-1]] = False
     assert check((*steps, without(last, pixels))) == [8, 3]
@@ -198,7 +195,7 @@ def test_a_map_goes_when_none_of_its_pixels_is_read(blocks):
 
 def test_a_constant_map_goes_through_pooling_and_the_mean_over_pixels():
     first = without(conv((5, 4, 2), 3), np.s_[..., 2])
-    pooled = (s.MaxPool((5, 4, 3), (2, 2, 3), 2), relu((2, 2, 3)), s.Average((2, 2, 3), (3,)))
+    pooled = (Maximum((5, 4, 3), (2, 2, 3), 2), relu((2, 2, 3)), Mean((2, 2, 3), (3,)))
     assert check((first, *pooled, dense((3,), 2, seed=1))) == [2, 2]
 
 
@@ -226,11 +223,11 @@ def chains(draw):
         if draw(st.booleans()):
             add(relu(shape))
         if min(shape[:2]) > 1 and draw(st.booleans()):
-            add(s.MaxPool(shape, (shape[0] // 2, shape[1] // 2, shape[2]), 2))
+            add(Maximum(shape, (shape[0] // 2, shape[1] // 2, shape[2]), 2))
     if draw(st.booleans()):
-        add(s.Average(shape, shape[2:]))
+        add(Mean(shape, shape[2:]))
     else:
-        add(s.Flatten(shape, (int(np.prod(shape)),), unit))
+        add(Gather(shape, (int(np.prod(shape)),), blocks=unit))
     for _ in range(draw(st.integers(0, 2))):
         add(dense(shape, draw(widths), **common()))
         if draw(st.booleans()):

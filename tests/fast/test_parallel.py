@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 
-from quatnet.errors import UsageError
-from quatnet.nn.layers import Conv2d, MaxPool2d, Parallel, QuaternionConv2d, ReLU, Sequential
+from quatnet.fast.batchnorm import FastBatchNorm
+from quatnet.fast.conv import FastConv2d, Im2col
+from quatnet.fast.parallel import Parallel
+from quatnet.fast.threads import SERIAL, Threads
+from quatnet.nn.layers import BatchNorm, Conv2d, MaxPool2d, QuaternionConv2d, ReLU, Residual, Sequential, Subsample
 from quatnet.nn.parameters import Parameters
-from quatnet.fast.threads import Threads
 
 
 def trunk(conv, threads):
-    layers = Sequential({"conv1": conv(4, 8, padding=1), "relu": ReLU(), "conv2": conv(8, 8), "pool": MaxPool2d()})
+    """Return a convolution, a residual block and a pooling, on threads; and their parameters."""
+    conv1, conv2 = (FastConv2d(layer, Im2col(3, 1, 1)) for layer in (conv(4, 8, padding=1), conv(8, 8, padding=1)))
+    block = Residual(Sequential({"conv2": conv2}), Subsample(8, stride=1))
+    layers = Sequential({"conv1": conv1, "relu": ReLU(), "block": block, "pool": MaxPool2d()})
     parameters = Parameters(layers.parameters, np.dtype(np.float64))
     parameters.set_value(np.random.default_rng(0).normal(size=parameters.size))
     return (Parallel(layers, Threads(threads)) if threads > 1 else layers), parameters
@@ -69,18 +74,7 @@ def test_an_error_in_a_thread_reaches_the_caller(images_nhwc):
         layer.forward(images_nhwc[..., :3])
 
 
-def test_numpy_error_settings_hold_in_threads():
-    huge = np.full(1000, 1e200)
-    with np.errstate(over="ignore"):
-        assert np.isinf(Threads(2).map(lambda k: huge * huge, range(2))).all()
-
-
-def test_a_length_is_split_into_nearly_equal_parts():
-    assert Threads(3).split(7) == [slice(0, 2), slice(2, 4), slice(4, 7)]
-    assert Threads(3).split(2) == [slice(0, 1), slice(1, 2)]
-
-
-@pytest.mark.parametrize("count", [0, -1])
-def test_a_number_of_threads_below_one_is_an_error(count):
-    with pytest.raises(UsageError, match=f"threads: {count} given; 1 or more"):
-        Threads(count)
+def test_a_normalisation_is_refused_because_it_would_see_a_share_of_the_batch():
+    body = Sequential({"norm": FastBatchNorm(BatchNorm(8), SERIAL)})
+    with pytest.raises(TypeError, match="FastBatchNorm: threads cannot share a batch in it"):
+        Parallel(body, Threads(2))

@@ -20,7 +20,7 @@ class Wrong(Layer):
 
     def forward(self, x):
         y, backward = self.layer.forward(x)
-        return y, lambda dy: self.spoil(self.layer, backward(dy))
+        return y, lambda dy, inputs=True: self.spoil(self.layer, backward(dy, inputs))
 
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
@@ -87,7 +87,7 @@ def test_a_gradient_folded_with_one_wrong_sign_is_caught(monkeypatch):
         w[2] *= -1
         return w
 
-    monkeypatch.setattr("quatnet.nn.kernels.fold", wrong_fold)
+    monkeypatch.setattr("quatnet.nn.layers.layer.fold", wrong_fold)
     layer = with_random_values(QuaternionConv2d(4, 4), seed=0)
     with pytest.raises(AssertionError, match=r"^weight: "):
         assert_layer_gradients(layer, np.random.default_rng(3).normal(size=(1, 4, 4, 4)), seed=0)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from quatnet.nn.initializers import INITIALIZERS, glorot, he, matched, paper
-from quatnet.nn.layers import Conv2d, Dense, QuaternionConv2d, QuaternionDense
+from quatnet.nn.layers import Conv2d, Dense, QuaternionConv2d, QuaternionDense, Sequential
 from quatnet.nn.networks import Network, build
 
 REAL = [Dense(400, 600), Conv2d(64, 128, 3)]
@@ -179,6 +179,6 @@ def test_float32_weights_are_the_rounded_float64_ones(init):
 
 @pytest.mark.parametrize("init", INITIALIZERS)
 def test_two_layers_of_one_shape_get_different_weights(init):
-    network = Network({"a": QuaternionDense(8, 8), "b": QuaternionDense(8, 8)}, (8,))
+    network = Network(Sequential({"a": QuaternionDense(8, 8), "b": QuaternionDense(8, 8)}), (8,))
     network.initialize(init, np.random.default_rng(0))
     assert not (network.parameters["a.weight"].value == network.parameters["b.weight"].value).any()

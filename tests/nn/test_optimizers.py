@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 
-from quatnet.nn import optimizers
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.nn.parameters import Parameter, Parameters
+from tests.nn.every import OPTIMIZERS
 
 RATE = 0.05
-OPTIMIZERS = {
-    "adam": lambda p: Adam(p),
-    "adam with decay": lambda p: Adam(p, beta1=0.8, beta2=0.95, epsilon=1e-3, weight_decay=0.1),
-    "sgd": lambda p: SGD(p),
-    "sgd with momentum and decay": lambda p: SGD(p, momentum=0.9, weight_decay=0.1),
-}
 
 
 def make_parameters(weights, biases=3, dtype="float64"):
@@ -61,15 +55,9 @@ def make_optimizer(request):
     return OPTIMIZERS[request.param]
 
 
-@pytest.fixture(params=[5, 6, 7, 13, 14, 15, 40])
-def size_around_chunks_of_7(request, monkeypatch):
-    monkeypatch.setattr(optimizers, "CHUNK", 7)
-    return request.param
-
-
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_ten_steps_of_adam_follow_the_formula(size_around_chunks_of_7, decay):
-    parameters = make_parameters(size_around_chunks_of_7 - 3)
+def test_ten_steps_of_adam_follow_the_formula(decay):
+    parameters = make_parameters(10)
     start, all_gradients = parameters.value.copy(), gradients(parameters.size, 10)
     found = train(Adam(parameters, weight_decay=decay), all_gradients)
     expected = [naive_adam(w, g, RATE, 0.9, 0.999, 1e-8, decay) for w, g in zip(start, all_gradients.T, strict=True)]
@@ -86,8 +74,8 @@ def test_adams_betas_and_epsilon_are_those_given():
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_ten_steps_of_sgd_follow_the_formula(size_around_chunks_of_7, momentum, decay):
-    parameters = make_parameters(size_around_chunks_of_7 - 3)
+def test_ten_steps_of_sgd_follow_the_formula(momentum, decay):
+    parameters = make_parameters(10)
     start, all_gradients = parameters.value.copy(), gradients(parameters.size, 10)
     found = train(SGD(parameters, momentum=momentum, weight_decay=decay), all_gradients)
     expected = [naive_sgd(w, g, RATE, momentum, decay) for w, g in zip(start, all_gradients.T, strict=True)]
@@ -103,8 +91,8 @@ def test_the_rate_may_change_from_step_to_step():
     np.testing.assert_allclose(parameters.value, start - 0.11, rtol=1e-14)
 
 
-def test_pruned_weights_are_exactly_zero_after_every_step(make_optimizer, size_around_chunks_of_7):
-    parameters = make_parameters(size_around_chunks_of_7)
+def test_pruned_weights_are_exactly_zero_after_every_step(make_optimizer):
+    parameters = make_parameters(10)
     mask = np.arange(parameters.size) % 2 == 0
     mask[-3:] = True
     parameters.set_mask(mask)
@@ -186,24 +174,3 @@ def test_a_reset_optimizer_continues_like_a_new_one(make_optimizer):
     np.testing.assert_array_equal(
         train(optimizer, gradients(13, 5, seed=4)), train(make_optimizer(fresh), gradients(13, 5, seed=4))
     )
-
-
-def test_where_few_weights_are_left_their_updates_are_the_same_bit_for_bit(make_optimizer, monkeypatch):
-    """Gathered or masked, along masks that shrink, grow again and are saved in between."""
-    values = []
-    for few in (0.4, 0.0):
-        monkeypatch.setattr("quatnet.nn.parameters.FEW", few)
-        parameters = make_parameters(40)
-        optimizer = make_optimizer(parameters)
-        for step in (2, 3, 5, 4):
-            mask = np.arange(parameters.size) % step == 0
-            mask[-3:] = True
-            parameters.set_mask(mask)
-            optimizer.mask_state()
-            train(optimizer, gradients(parameters.size, 3, seed=step))
-            other = make_optimizer(parameters)
-            other.set_state({name: moment.copy() for name, moment in optimizer.state().items()}, optimizer.steps)
-            optimizer = other
-        values.append([parameters.value.copy(), *(moment.copy() for moment in optimizer.state().values())])
-    for found, expected in zip(*values, strict=True):
-        np.testing.assert_array_equal(found, expected)

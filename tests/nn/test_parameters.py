@@ -196,21 +196,16 @@ def test_masks_are_written_by_set_mask_only(parameters):
     assert not any(p.mask.any() for p in parameters.values() if p.prunable)
 
 
-def test_few_entries_left_are_listed_until_they_are_more(parameters, monkeypatch):
-    monkeypatch.setattr("quatnet.nn.parameters.FEW", 0.5)
-    mask = ~parameters.prunable
-    parameters.set_mask(mask)
-    np.testing.assert_array_equal(parameters.kept, np.flatnonzero(mask))
-    pruned = [parameter for parameter in parameters.values() if parameter.prunable]
-    assert all(parameter.kept.size == 0 for parameter in pruned)
-    assert pruned[0].replica().kept is None
-    parameters.set_mask(np.ones_like(mask))
-    assert parameters.kept is None
-    assert all(parameter.kept is None for parameter in parameters.values())
+def test_a_new_mask_is_another_array_so_that_whoever_keeps_one_sees_that_it_is_old(parameters):
+    flat, weight = parameters.mask, parameters["fc1.weight"].mask
+    parameters.set_mask(mask_without(parameters, 0))
+    assert parameters.mask is not flat
+    assert parameters["fc1.weight"].mask is not weight
+    assert flat.all()
+    assert weight.all()
 
 
-def test_parameters_that_are_put_together_anew_have_nothing_pruned(parameters, monkeypatch):
-    monkeypatch.setattr("quatnet.nn.parameters.FEW", 0.5)
+def test_parameters_that_are_put_together_anew_have_nothing_pruned(parameters):
     parameters.set_mask(~parameters.prunable)
     again = Parameters(dict(parameters), parameters.dtype)
-    assert all(parameter.mask.all() and parameter.kept is None for parameter in again.values())
+    assert all(parameter.mask.all() for parameter in again.values())

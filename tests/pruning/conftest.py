@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from quatnet import experiment
 from quatnet.nn.parameters import Parameter, Parameters
-from quatnet.pruning import lab
 from quatnet.streams import Position
 from quatnet.training import EpochResult
 from tests import small
@@ -76,7 +76,7 @@ class Training:
 def trainings(monkeypatch):
     """Every training of this test's experiments, in order."""
     seen = []
-    train = lab.train
+    train = experiment.train
 
     def recording(network, optimizer, data, settings, position, progress, *callbacks):
         start = State.of(network, optimizer)
@@ -84,7 +84,7 @@ def trainings(monkeypatch):
         seen.append(Training(position, progress.epochs, start, State.of(network, optimizer)))
         return result
 
-    monkeypatch.setattr(lab, "train", recording)
+    monkeypatch.setattr(experiment, "train", recording)
     return seen
 
 
@@ -100,7 +100,7 @@ def script_accuracies(monkeypatch):
             seen.append((phase, position.round))
             return EpochResult(1, 1.0, 1.0, accuracies[phase][position.round], 0.0)
 
-        monkeypatch.setattr(lab, "train", scripted)
+        monkeypatch.setattr(experiment, "train", scripted)
         return seen
 
     return script

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from quatnet.errors import RunError
-from quatnet.nn.parameters import Parameter
-from quatnet.pruning.masks import Masks, sparse_weight
+from quatnet.nn.networks import count_parameters
+from quatnet.pruning.masks import Masks, weights_left
 
 SHAPES = {"dense": (6, 5), "quaternion dense": (4, 3, 5), "conv": (3, 3, 2, 5), "quaternion conv": (4, 3, 3, 2, 5)}
 
@@ -38,15 +38,6 @@ def assert_same(found, arrays):
     for name, array in arrays.items():
         assert found[name].dtype == bool
         np.testing.assert_array_equal(found[name], array)
-
-
-def random_parameter(shape, dtype="float64"):
-    """A weight with about half its entries left, some of them 0."""
-    generator = np.random.default_rng(0)
-    parameter = Parameter(shape, prunable=True)
-    parameter.mask = generator.random(shape) < 0.5
-    parameter.value = (generator.integers(-2, 3, shape) * generator.random(shape) * parameter.mask).astype(dtype)
-    return parameter
 
 
 # what a mask is
@@ -105,43 +96,16 @@ def test_masks_keep_a_copy_of_the_arrays():
     assert masks.count() == 6
 
 
-# order and intersection
+# equality
 
 
-@given(bool_arrays(count=2))
-def test_an_intersection_is_the_logical_and(pair):
-    a, b = pair
-    assert_same(Masks(a).intersect(Masks(b)).dense(), {name: a[name] & b[name] for name in a})
-
-
-@given(bool_arrays())
-def test_an_intersection_with_itself_changes_nothing(arrays):
-    assert Masks(arrays).intersect(Masks(arrays)) == Masks(arrays)
-
-
-@given(bool_arrays(count=2))
-def test_an_intersection_is_within_both(pair):
-    a, b = (Masks(arrays) for arrays in pair)
-    assert a.intersect(b) <= a
-    assert a.intersect(b) <= b
-
-
-@given(bool_arrays(count=2))
-def test_masks_are_ordered_by_inclusion(pair):
-    a, b = pair
-    assert (Masks(a) <= Masks(b)) == all(not (a[name] & ~b[name]).any() for name in a)
-
-
-@given(bool_arrays(count=2))
-def test_masks_are_equal_when_all_entries_are(pair):
-    a, b = pair
-    assert (Masks(a) == Masks(b)) == all((a[name] == b[name]).all() for name in a)
-
-
-@pytest.mark.parametrize("other", [{"weight": np.ones((3, 2), bool)}, {"bias": np.ones((2, 3), bool)}, {}])
-def test_masks_of_other_weights_cannot_be_intersected(other):
-    with pytest.raises(ValueError, match=r"masks: weights .* given; .* are needed"):
-        Masks({"weight": np.ones((2, 3), bool)}).intersect(Masks(other))
+@given(bool_arrays(), st.data())
+def test_masks_are_equal_when_all_entries_are(arrays, data):
+    other = {name: array.copy() for name, array in arrays.items()}
+    assert Masks(other) == Masks(arrays)
+    entries = other[data.draw(st.sampled_from(sorted(other)))].reshape(-1)
+    entries[data.draw(st.integers(0, entries.size - 1))] ^= True
+    assert Masks(other) != Masks(arrays)
 
 
 @pytest.mark.parametrize("other", [Masks({"weight": np.ones((3, 2), bool)}), Masks({}), "masks", None])
@@ -244,37 +208,14 @@ def test_a_pickled_mask_file_is_a_one_line_error(tmp_path):
         Masks.load(path)
 
 
-# sparse weights
+# the paper's abscissa
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_a_sparse_weight_stores_exactly_the_kept_entries_zeros_among_them_included(shape):
-    parameter = random_parameter(shape)
-    assert (parameter.value[parameter.mask] == 0).any()
-    found = sparse_weight(parameter)
-    assert isinstance(found, sparse.csr_array)
-    triples = found.tocoo()
-    stored = set(zip(triples.row.tolist(), triples.col.tolist(), strict=True))
-    kept = np.argwhere(parameter.mask.reshape(-1, shape[-1])).tolist()
-    assert stored == {tuple(index) for index in kept}
-    assert len(found.data) == len(kept)
+@pytest.mark.parametrize(("quaternion", "percent"), [(False, 100), (True, 25.4)])
+def test_weights_left_of_a_dense_lenet_300_100_are_those_of_the_paper(quaternion, percent):
+    real, own = (count_parameters("lenet-300-100", q, (28, 28, 1), 10) for q in (False, quaternion))
+    assert round(weights_left(*own, real), 2) == percent
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_a_product_with_a_sparse_weight_is_that_with_the_masked_one(shape):
-    parameter = random_parameter(shape)
-    dense = parameter.value.reshape(-1, shape[-1])
-    x = np.random.default_rng(1).normal(size=(3, len(dense)))
-    np.testing.assert_allclose(x @ sparse_weight(parameter), x @ dense, rtol=1e-13, atol=1e-13)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_sparse_weight_has_the_weights_dtype(dtype):
-    assert sparse_weight(random_parameter((6, 5), dtype)).dtype == dtype
-
-
-def test_a_sparse_weight_with_nothing_left_is_empty():
-    parameter = Parameter((3, 2), prunable=True)
-    parameter.mask[...] = False
-    assert sparse_weight(parameter).nnz == 0
-    assert sparse_weight(parameter).shape == (3, 2)
+def test_weights_left_are_weights_and_all_biases_in_percent_of_the_real_networks_parameters():
+    assert weights_left(30, 20, (150, 50)) == 100 * (30 + 20) / (150 + 50)

@@ -3,7 +3,7 @@
 import pytest
 
 from quatnet.experiment import start
-from quatnet.pruning.lottery import prune
+from quatnet.pruning.protocols import prune
 from quatnet.settings import PruneSettings
 from tests import small
 
@@ -17,8 +17,8 @@ def last_round(tmp_path, small_set, script_accuracies):
     def do(rounds=NEVER, search=NEVER, **pruning):
         seen = script_accuracies({"rounds": rounds, "search": search})
         settings = PruneSettings(**{"rounds": 4, **pruning})
-        lab = start(tmp_path, small.train_settings(small_set), settings)
-        return prune(lab, settings), [f"{phase} {k}" for phase, k in seen]
+        experiment = start(tmp_path, small.train_settings(small_set), settings)
+        return prune(experiment, settings), [f"{phase} {k}" for phase, k in seen]
 
     return do
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quatnet.deploy.ir import operations_of, products
 from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import products, steps_of
 from quatnet.errors import UsageError
 from quatnet.experiment import start
-from quatnet.nn.layers import BatchNorm, Sequential, WeightLayer
+from quatnet.nn.layers import BatchNorm, WeightLayer
 from quatnet.nn.networks import build
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import NONE, UNITS
@@ -62,7 +62,7 @@ def channels_left(net):
 
 def behind(net, weight):
     """The bias that makes the outputs of a layer with weights, or the shift of the normalisation after it."""
-    leaves = list(Sequential(net.layers).leaves())
+    leaves = list(net.layers.leaves())
     place = next(k for k, layer in enumerate(leaves) if getattr(layer, "weight", None) is weight)
     after = leaves[place + 1]
     return after.shift if isinstance(after, BatchNorm) else leaves[place].bias
@@ -122,7 +122,7 @@ def test_the_output_layer_and_what_meets_in_a_sum_have_no_channels_to_prune(name
 def test_a_quaternion_is_its_four_components_and_a_weight_of_the_real_layer_is_alone(name):
     net = network(name)
     units = UNITS["quaternion"](net)
-    layers = [layer for layer in Sequential(net.layers).leaves() if isinstance(layer, WeightLayer)]
+    layers = [layer for layer in net.layers.leaves() if isinstance(layer, WeightLayer)]
     weights = [key for key, p in net.parameters.items() if p.prunable]
     for key, layer in zip(weights, layers, strict=True):
         part = net.parameters.slice(key)
@@ -321,9 +321,9 @@ def test_the_logits_do_not_depend_on_the_biases_of_channels_that_are_gone(name, 
 def test_a_shrunk_network_has_the_channels_that_are_left_and_all_of_their_weights(name, quaternion):
     net = network(name, quaternion)
     prune(net, "channel", amount=0.5)
-    whole, shrunk = products(steps_of(net)), products(shrink(steps_of(net)))
+    whole, shrunk = products(operations_of(net)), products(shrink(operations_of(net)))
     assert all(step.mask.all() for step in shrunk)
-    assert sum(step.kept for step in shrunk) == net.parameters.count_kept()
+    assert sum(step.mask.sum() for step in shrunk) == net.parameters.count_kept()
     assert [step.weight.shape[-1] for step in shrunk[:-1]] == channels_left(net)
     assert sum(step.bias.size for step in shrunk) < sum(step.bias.size for step in whole)
 
@@ -336,7 +336,7 @@ def test_quaternions_of_a_real_network_are_an_error_before_anything_is_trained(t
     with pytest.raises(UsageError) as caught:
         start(tmp_path / "runs", settings, small.prune_settings(unit="quaternion"))
     assert str(caught.value) == (
-        "--unit: quaternion given; a real network has no quaternions, only weight and channel"
+        "unit: quaternion given; a real network has no quaternions, only weight and channel"
     )  # fmt: skip
     assert not (tmp_path / "runs").exists()
 

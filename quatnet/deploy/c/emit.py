@@ -10,13 +10,12 @@ import numpy as np
 
 from quatnet.data.preprocess import normalize
 from quatnet.deploy.c import source
-from quatnet.deploy.c.layouts import quantised
 from quatnet.deploy.c.notes import notes
+from quatnet.deploy.c.packing import quantised
 from quatnet.deploy.c.plan import Plan
-from quatnet.deploy.compile import compile_dense
+from quatnet.deploy.c.text import text_of
+from quatnet.deploy.inference import compile_dense
 from quatnet.deploy.model import Model
-from quatnet.deploy.shrink import shrink
-from quatnet.deploy.steps import steps_of
 from quatnet.deploy.values import check
 from quatnet.errors import UsageError
 from quatnet.files import write_bytes
@@ -67,16 +66,16 @@ def write_c(
     """
     _check(model, name, values, test_images)
     description = model.description
-    steps = shrink(steps_of(model.network))
+    operations = model.operations
     black = normalize(np.zeros((1, 1, 1, description.input_shape[2]), np.uint8), description.mean, description.std)
     test_images = test_images[:MOST_TEST_IMAGES]
     inputs = normalize(test_images, description.mean, description.std)
     if values == "int8":
-        steps = quantised(steps)
-        logits = compile_dense(description, steps).logits(inputs)
+        operations = quantised(operations)
+        logits = compile_dense(description, operations).logits(inputs)
     else:
         logits = model.network.predict(inputs)
-    plan = Plan(steps, black.ravel(), int8=values == "int8")
+    plan = Plan(operations, black.ravel(), int8=values == "int8")
     body, flash = source.body(plan, description)
     sizes = {"ram": 4 * plan.memory, "flash": sum(flash.values())}
     header = source.header(description, **sizes)
@@ -100,14 +99,13 @@ def accuracy(model: Model, values: str, images: np.ndarray, labels: np.ndarray) 
     check(values, VALUES)
     if values == "float32":
         return model.accuracy(images, labels)
-    steps = quantised(shrink(steps_of(model.network)))
-    classes = compile_dense(model.description, steps).predict(images).argmax(axis=1)
+    classes = compile_dense(model.description, quantised(model.operations)).predict(images).argmax(axis=1)
     return 100 * float((classes == labels).mean())
 
 
 def main_source(name: str) -> str:
     """Return a program around `name`.c, which classifies the raw images on its standard input."""
-    return renamed(source.text_of("main.c"), name)
+    return renamed(text_of("main.c"), name)
 
 
 def renamed(text: str, name: str) -> str:

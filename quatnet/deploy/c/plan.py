@@ -1,4 +1,4 @@
-"""From the steps of a network to calls of the functions in kernels/, with their arrays placed in one memory."""
+"""From the operations of a network to calls of the functions in kernels/, with their arrays placed in one memory."""
 
 from __future__ import annotations
 
@@ -8,23 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quatnet.deploy.c.layouts import Packed, memory_order, pack
-from quatnet.deploy.c.text import identifier
-from quatnet.deploy.steps import (
-    AppendGray,
-    Average,
-    Conv,
-    Dense,
-    Flatten,
-    MaxPool,
-    PureReal,
-    Relu,
-    Residual,
-    Step,
-    Subsample,
-    products,
-)
-from quatnet.nn.layers.shape import GRAY
+from quatnet.deploy.c.packing import Packed, memory_order, pack
+from quatnet.deploy.ir import Add, Affine, products
+from quatnet.deploy.weightless import Gather, Mix, Operation, Weightless
 
 
 @dataclass(eq=False)
@@ -39,25 +25,15 @@ class Array:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the function of a kernel: with `arguments`, then with arrays, of which it writes the last or two."""
+    """A call of a function in kernels/: with the constants of a layer, numbers or names, and arrays.
+
+    It reads the first array and writes the others, or there is one alone.
+    """
 
     kernel: str
     arguments: tuple[object, ...]
     arrays: tuple[Array, ...]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A dense layer or a convolution: its arrays, the bytes of RAM that it writes, and the size of a convolution."""
-
-    packed: Packed
-    ram: int
-    window: tuple[int, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        """The name in C."""
-        return identifier(self.packed.step.name)
+    layer: Packed | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,142 +63,98 @@ class Plan:
     Attributes
     ----------
     calls : in order.
-    layers : dense layers and convolutions, in order.
     black : (channels,) what a black pixel is, normalised.
     from_black : whether the difference from it is loaded.
     logits : the array of the last layer, which is the caller's.
     memory : floats of all others; those that are not needed at the same time share their places.
     """
 
-    def __init__(self, steps: tuple[Step, ...], black: np.ndarray, *, int8: bool) -> None:
-        """Take the steps and the black pixel; `int8` says whether weights are stored in 8 bits."""
+    def __init__(self, operations: tuple[Operation, ...], black: np.ndarray, *, int8: bool) -> None:
+        """Take the operations and the black pixel; `int8` says whether weights are stored in 8 bits."""
         self.calls: list[Call] = []
-        self.layers: list[Layer] = []
         self.black = black
         self._arrays: list[Array] = []
         self._int8 = int8
-        first = products(steps)[0]
-        self.from_black = not isinstance(first, Conv)
-        state, rest = self._load(steps, 4 if first.quaternion else 1)
-        self.logits = self._steps(rest, state).array
+        first = products(operations)[0]
+        self.from_black = first.window is None
+        state, rest = self._load(operations, 4 if first.quaternion else 1)
+        self.logits = self._chain(rest, state).array
         self._arrays.remove(self.logits)
         self.memory = _place(self._arrays)
 
-    def _load(self, steps: tuple[Step, ...], lanes: int) -> tuple[State, tuple[Step, ...]]:
-        """Load an image as the first product wants it; return the steps that are left to do."""
-        step, *rest = steps
-        shape, kernel, black = step.output_shape, "load", self.black
-        match step:
-            case AppendGray():
-                kernel, black = "load_gray", np.append(black, black @ np.array(GRAY, np.float32))
-            case PureReal():
-                kernel, black = "load_real", np.append(black, np.zeros(3, np.float32))
-            case Flatten(blocks=1):
-                pass
-            case _:
-                shape, rest = step.input_shape, list(steps)
+    def _load(self, operations: tuple[Operation, ...], lanes: int) -> tuple[State, tuple[Operation, ...]]:
+        """Load an image as the first product wants it; return the operations that are left to do."""
+        first, *rest = operations
+        shape, black = first.input_shape, np.broadcast_to(self.black, first.input_shape)
+        kernel, loaded = "load", False
+        match first:
+            case Mix():
+                kernel, loaded = "load_gray", True
+            case Gather(stride=1, input_shape=(_, _, 1), output_shape=(_, _, 4)):
+                kernel, loaded = "load_real", True
+            case Gather():
+                loaded = first.same_order
+        if loaded:
+            assert isinstance(first, Weightless)
+            shape, black, operations = first.output_shape, first.predict(black), tuple(rest)
         pixels, channels = math.prod(shape[:-1]), shape[-1]
         maps = (channels // lanes,) if kernel == "load" else ()
         x = self._array(pixels * channels)
         self._call(kernel, (pixels, lanes, *maps, "image", "normalised"), x)
         order = memory_order(shape, lanes)
-        everywhere = np.tile(black, x.size // len(black))[order] if self.from_black else None
-        return State(x, lanes, order, everywhere), tuple(rest)
+        return State(x, lanes, order, np.ravel(black)[order] if self.from_black else None), operations
 
-    def _steps(self, steps: Iterable[Step], state: State) -> State:
-        for step in steps:
-            state = self._step(step, state)
-        return state
+    def _chain(self, operations: Iterable[Operation], x: State) -> State:
+        for operation in operations:
+            x = self._operation(operation, x)
+        return x
 
-    def _step(self, step: Step, x: State) -> State:
-        match step:
-            case Conv():
-                return self._conv(step, x)
-            case Dense():
-                return self._dense(step, x)
-            case Relu():
-                self._call("relu", (x.array.size,), x.array)
-                return x
-            case Flatten():
-                return replace(x, order=_flattened(step)[x.order])
-            case Residual():
-                body, shortcut = self._steps(step.body, x), self._steps(step.shortcut, x)
-                self._call("add", (body.array.size,), shortcut.array, body.array)
-                return body
-        y = self._array(math.prod(step.output_shape))
-        self._call(*_arrangement(step, x.lanes), x.array, y)
-        return State(y, x.lanes, memory_order(step.output_shape, x.lanes))
+    def _operation(self, operation: Operation, x: State) -> State:
+        if isinstance(operation, Affine):
+            return self._affine(operation, x)
+        if isinstance(operation, Add):
+            body, shortcut = self._chain(operation.body, x), self._chain(operation.shortcut, x)
+            self._call("add", (body.array.size,), shortcut.array, body.array)
+            return body
+        if isinstance(operation, Gather) and operation.flat:
+            return replace(x, order=np.argsort(operation.index)[x.order])
+        assert isinstance(operation, Weightless)
+        kernel, arguments = operation.c(x.lanes)
+        if operation.in_place:
+            self._call(kernel, arguments, x.array)
+            return x
+        y = self._array(math.prod(operation.output_shape))
+        self._call(kernel, arguments, x.array, y)
+        return State(y, x.lanes, memory_order(operation.output_shape, x.lanes))
 
-    def _dense(self, step: Dense, x: State) -> State:
-        bias = step.bias
+    def _affine(self, product: Affine, x: State) -> State:
+        bias, window, lanes = product.bias, product.window, 4 if product.quaternion else 1
         if x.black is not None:
-            share = x.black.astype(np.float64) @ step.real_weight[x.order]
-            bias = (bias + share * (1 if step.scale is None else step.scale)).astype(np.float32)
-        packed = pack(step, x.order, bias, int8=self._int8)
-        y, lanes = self._array(len(bias)), 4 if step.quaternion else 1
-        arrays, kernel = [x.array, y], "dense"
-        if step.quaternion:
-            kernel = "quaternion_sparse" if packed.sparse else "quaternion_dense"
-        if kernel == "quaternion_dense":
-            arrays.append(self._array(4 * len(bias)))
-        self._product(kernel, Layer(packed, _bytes(arrays[1:])), arrays)
-        return State(y, lanes, memory_order((len(bias),), lanes))
-
-    def _conv(self, step: Conv, x: State) -> State:
-        assert step.quaternion == (x.lanes == 4)
-        packed = pack(step, x.order, step.bias, int8=self._int8)
-        y = self._array(math.prod(step.output_shape))
-        arrays, kernel = [x.array, y], "conv"
-        if step.quaternion:
-            arrays.append(self._array(4 * step.output_shape[0] * step.output_shape[1]))
-            kernel = "quaternion_conv"
-        window = (*step.input_shape[:2], *step.output_shape[:2], step.kernel, step.stride, step.padding)
-        self._product(kernel, Layer(packed, _bytes(arrays[1:]), window), arrays)
-        return State(y, x.lanes, memory_order(step.output_shape, x.lanes))
-
-    def _product(self, kernel: str, layer: Layer, arrays: list[Array]) -> None:
-        self.layers.append(layer)
-        window = () if layer.window is None else (f"&{layer.name}_window",)
-        self._call(kernel, (f"&{layer.name}", *window), *arrays)
+            share = x.black.astype(np.float64) @ product.real_weight[x.order]
+            bias = (bias + share * (1 if product.scale is None else product.scale)).astype(np.float32)
+        packed = pack(product, x.order, bias, int8=self._int8)
+        kernel, sums, pointers = "dense", 4 * len(bias), [f"&{packed.name}"]
+        if window is not None:
+            assert lanes == x.lanes
+            kernel, sums = "conv", 4 * math.prod(product.output_shape[:2])
+            pointers.append(f"&{packed.name}_window")
+        elif product.quaternion and packed.sparse:
+            kernel, sums = "sparse", 0
+        written = [y := self._array(math.prod(product.output_shape))]
+        if product.quaternion:
+            kernel = f"quaternion_{kernel}"
+            written += [self._array(sums)] * (sums > 0)
+        self._call(kernel, pointers, x.array, *written, layer=packed)
+        return State(y, lanes, memory_order(product.output_shape, lanes))
 
     def _array(self, size: int) -> Array:
         self._arrays.append(Array(size, len(self.calls), len(self.calls)))
         return self._arrays[-1]
 
-    def _call(self, kernel: str, arguments: tuple[object, ...], *arrays: Array) -> None:
+    def _call(self, kernel: str, arguments: Iterable[object], *arrays: Array, layer: Packed | None = None) -> None:
         for array in arrays:
             array.last = len(self.calls)
-        self.calls.append(Call(kernel, arguments, arrays))
-
-
-def _arrangement(step: Step, lanes: int) -> tuple[str, tuple[object, ...]]:
-    """Return the kernel and the arguments of a step without weights."""
-    height, width, channels = step.input_shape
-    maps = channels // lanes
-    match step:
-        case MaxPool():
-            return "max_pool", (maps, height, width, lanes, step.size)
-        case Average():
-            return "average", (maps, height * width, lanes)
-        case Subsample():
-            blocks = step.blocks // lanes if lanes > 1 else step.blocks
-            return "subsample", (
-                blocks,
-                maps // blocks,
-                step.output_shape[-1] // lanes // blocks,
-                height,
-                width,
-                lanes,
-                step.stride,
-            )
-    raise TypeError(f"{type(step).__name__} has no function in C")
-
-
-def _flattened(step: Flatten) -> np.ndarray:
-    """Return where flattening puts each number of a map."""
-    channels = step.input_shape[-1]
-    places = np.arange(math.prod(step.input_shape)).reshape(step.blocks, -1, channels // step.blocks)
-    return np.ravel(places.transpose(1, 0, 2))
+        self.calls.append(Call(kernel, tuple(arguments), arrays, layer))
 
 
 def _place(arrays: Iterable[Array]) -> int:
@@ -237,7 +169,3 @@ def _place(arrays: Iterable[Array]) -> int:
         )
         placed.append(array)
     return max((array.place + array.size for array in placed), default=0)
-
-
-def _bytes(arrays: Iterable[Array]) -> int:
-    return 4 * sum(array.size for array in arrays)

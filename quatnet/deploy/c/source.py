@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from string import Template
 
 import numpy as np
 
-from quatnet.deploy.c.plan import Call, Layer, Plan
-from quatnet.deploy.c.text import array, string
+from quatnet.data.preprocess import Normalizer
+from quatnet.deploy.c.packing import Packed
+from quatnet.deploy.c.plan import Call, Plan
+from quatnet.deploy.c.text import array, string, text_of
 from quatnet.deploy.model import Description
 from quatnet.nn.layers.shape import GRAY
 from quatnet.quaternion import Signs
 
-KERNELS: dict[str, tuple[str, ...]] = {
-    "load": (),
-    "load_gray": (),
-    "load_real": (),
-    "dense": ("product",),
-    "quaternion_sparse": ("product",),
-    "quaternion_dense": ("product",),
-    "conv": ("product", "window"),
-    "quaternion_conv": ("product", "window"),
-    "relu": (),
-    "add": (),
-    "max_pool": (),
-    "average": (),
-    "subsample": (),
-}
-"""The functions that a network calls, and the files that stand before theirs."""
-
-
-def text_of(file: str) -> str:
-    """Return a file in kernels/."""
-    return (resources.files("quatnet.deploy.c") / "kernels" / file).read_text(encoding="utf-8")
+ORDER = (
+    *("load", "load_gray", "load_real", "product", "dense", "quaternion_sparse", "quaternion_dense", "window", "conv"),
+    *("quaternion_conv", "relu", "add", "max_pool", "average", "subsample"),
+)
+"""The files in kernels/, which have the functions that a network calls and what these need; others come last."""
 
 
 def header(description: Description, *, ram: int, flash: int) -> str:
     """Return the header."""
     height, width, channels = description.input_shape
-    classes = len(description.class_names)
-    return f"""\
-#ifndef NETWORK_H
-#define NETWORK_H
-
-#include <stdint.h>
-
-/* An image. */
-#define NETWORK_HEIGHT {height}
-#define NETWORK_WIDTH {width}
-#define NETWORK_CHANNELS {channels}
-#define NETWORK_PIXELS {height * width * channels}
-
-#define NETWORK_CLASSES {classes}
-
-/* Bytes of the buffers and of the constants. */
-#define NETWORK_RAM {ram}
-#define NETWORK_FLASH {flash}
-
-{text_of("network.h")}
-#endif
-"""
+    sizes = {"height": height, "width": width, "channels": channels, "pixels": height * width * channels}
+    text = Template(text_of("network.h"))
+    return text.substitute(sizes, classes=len(description.class_names), ram=ram, flash=flash)
 
 
 class Constants:
@@ -67,33 +34,33 @@ class Constants:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.bytes = 0
+        self.nbytes = 0
 
     def add(self, name: str, values: np.ndarray | None, kind: str = "") -> str:
         """Add an array, with elements of `kind` or of the type of the values; return its name, or 0 if it is None."""
         if values is None:
             return "0"
         self.texts.append(array(name, values, kind))
-        self.bytes += values.nbytes
+        self.nbytes += values.nbytes
         return name
 
 
 def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
     """Return the source without its head and the self-test, and the bytes of the constants by layer; '' is the rest."""
-    weight = "int8_t" if plan.layers[0].packed.weight.dtype == np.int8 else "float"
-    largest = max((int(layer.packed.count.max()) for layer in plan.layers if layer.packed.count is not None), default=0)
+    layers = [call.layer for call in plan.calls if call.layer is not None]
+    weight = "int8_t" if layers[0].weight.dtype == np.int8 else "float"
+    largest = max((int(layer.count.max()) for layer in layers if layer.count is not None), default=0)
     count = np.min_scalar_type(largest)
     called = [call.kernel for call in plan.calls]
-    needed = {file for kernel in called for file in (*KERNELS[kernel], kernel)}
+    needed = {*called, "product", *("window" for layer in layers if layer.product.window)}
 
     shared = Constants()
-    signs = next((layer.packed.step.signs for layer in plan.layers if layer.packed.step.signs), None)
-    if signs:
+    if signs := next((layer.product.signs for layer in layers if layer.product.signs), None):
         shared.add("sign", _by_component(signs))
     if "load_gray" in called:
         shared.add("gray", np.array(GRAY, np.float32))
     normalisation = _input(shared, plan, description)
-    flash = {"": shared.bytes}
+    flash = {"": shared.nbytes}
     parts = [
         f"typedef {weight} Weight;",
         f"typedef uint{8 * count.itemsize}_t Count;",
@@ -101,13 +68,12 @@ def body(plan: Plan, description: Description) -> tuple[str, dict[str, int]]:
         *shared.texts,
         normalisation,
     ]
-    order = [file for kernel, before in KERNELS.items() for file in (*before, kernel)]
-    parts += [text_of(f"{file}.c") for file in dict.fromkeys(order) if file in needed]
-    for layer in plan.layers:
+    parts += [text_of(f"{file}.c") for file in dict.fromkeys([*ORDER, *called]) if file in needed]
+    for layer in layers:
         constants = Constants()
         definition = _layer(constants, layer, count)
-        parts += [f"/* {layer.packed.step.name} */", *constants.texts, definition]
-        flash[layer.name] = constants.bytes
+        parts += [f"/* {layer.product.name} */", *constants.texts, definition]
+        flash[layer.name] = constants.nbytes
     names = ",\n".join(f"    {string(name)}" for name in description.class_names)
     parts += [
         f"const char *const network_classes[NETWORK_CLASSES] = {{\n{names},\n}};\n",
@@ -133,13 +99,13 @@ def _by_component(signs: Signs) -> np.ndarray:
 
 def _input(constants: Constants, plan: Plan, description: Description) -> str:
     """Return the function that normalises number k of an image as quatnet does, in the same roundings."""
-    factor = (1 / (np.array(description.std) * 255)).astype(np.float32)
-    constants.add("factor", factor)
+    pixel = Normalizer(np.uint8, (1, 1, 1), description.mean, description.std, np.float32, np)
+    constants.add("factor", pixel.factor)
     if plan.from_black:
         constants.add("black", plan.black)
         raw, normalised = "(float)image[k] * factor[c]", "normalised[k] - black[c]"
     else:
-        constants.add("offset", (np.array(description.mean) * 255).astype(np.float32))
+        constants.add("offset", pixel.offset)
         raw, normalised = "((float)image[k] - offset[c]) * factor[c]", "normalised[k]"
     what = ", as its difference from a black pixel" if plan.from_black else ""
     return f"""\
@@ -152,21 +118,22 @@ static float input(const uint8_t *image, const float *normalised, int k)
 """
 
 
-def _layer(constants: Constants, layer: Layer, count: np.dtype) -> str:
+def _layer(constants: Constants, layer: Packed, count: np.dtype) -> str:
     """Add the arrays of a layer, and return what holds them together."""
-    packed, name = layer.packed, layer.name
+    name, product = layer.name, layer.product
     members = (
-        str(packed.inputs),
-        str(packed.outputs),
-        constants.add(f"{name}_count", None if packed.count is None else packed.count.astype(count), "Count"),
-        constants.add(f"{name}_skip", packed.skip),
-        constants.add(f"{name}_weight", packed.weight, "Weight"),
-        constants.add(f"{name}_scale", packed.scale),
-        constants.add(f"{name}_bias", packed.bias),
+        str(layer.inputs),
+        str(layer.outputs),
+        constants.add(f"{name}_count", None if layer.count is None else layer.count.astype(count), "Count"),
+        constants.add(f"{name}_skip", layer.skip),
+        constants.add(f"{name}_weight", layer.weight, "Weight"),
+        constants.add(f"{name}_scale", layer.scale),
+        constants.add(f"{name}_bias", layer.bias),
     )
     text = f"static const Product {name} = {{\n    {', '.join(members)},\n}};\n"
-    if layer.window is not None:
-        text += f"static const Window {name}_window = {{{', '.join(map(str, layer.window))}}};\n"
+    if product.window is not None:
+        window = (*product.input_shape[:2], *product.output_shape[:2], *product.window)
+        text += f"static const Window {name}_window = {{{', '.join(map(str, window))}}};\n"
     return text
 
 

@@ -1,13 +1,19 @@
-"""Names, strings and arrays in C99."""
+"""Names, strings and arrays in C99, and the texts in kernels/."""
 
 from __future__ import annotations
 
 import re
+from importlib import resources
 
 import numpy as np
 
 TYPES = {"float32": "float", "int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t"}
 LINE = 120
+
+
+def text_of(file: str) -> str:
+    """Return a file in kernels/."""
+    return (resources.files("quatnet.deploy.c") / "kernels" / file).read_text(encoding="utf-8")
 
 
 def identifier(name: str) -> str:

@@ -53,11 +53,14 @@ class AppendGray(Layer):
     def forward(self, x: Array) -> tuple[Array, Backward]:
         """Return (n, h, w, 4); backward: each colour also collects its share of the gray channel's gradient."""
         xp = array_module(x)
-        gray = xp.asarray(GRAY, dtype=x.dtype)
         y = xp.empty((*x.shape[:-1], 4), dtype=x.dtype)
         y[..., :3] = x
-        y[..., 3] = x @ gray
-        return y, lambda dy, inputs=True: dy[..., :3] + dy[..., 3:] * gray
+        y[..., 3] = sum(share * x[..., colour] for colour, share in enumerate(GRAY))
+
+        def backward(dy: Array, inputs: bool = True) -> Array:
+            return xp.stack([dy[..., colour] + share * dy[..., 3] for colour, share in enumerate(GRAY)], axis=-1)
+
+        return y, backward
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (h, w, 4)."""

@@ -8,10 +8,14 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pytest
+
+from quatnet.fast.gpu import cuda, kernels
 
 COMPILER = shutil.which("g++") or shutil.which("c++")
 C_TYPES = {
@@ -82,3 +86,14 @@ library = ModuleType("library")
 library.RawKernel = RawKernel
 library.empty = np.empty
 library.ascontiguousarray = np.ascontiguousarray
+
+
+@contextmanager
+def installed():
+    """Let host arrays go through the kernels inside a `with` block."""
+    if COMPILER is None:
+        pytest.skip("no C++ compiler is here")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (cuda, kernels):
+            patch.setattr(module, "array_module", lambda x: library)
+        yield

@@ -1,21 +1,26 @@
-"""Inputs for every kernel, of odd shapes, and the operation that uses it: on host arrays that is the NumPy formula.
+"""Inputs for every kernel, of odd shapes, what the kernel makes of them, and the formula of the core.
 
-`CASES` maps a name to a function from a dtype to the operation and its arrays; the operation returns a list of arrays.
+`CASES` maps a name to a function from a dtype to the formula, its equal with kernels, and their arrays; both return a
+list of arrays.
 """
 
 from functools import partial
 
 import numpy as np
 
-from quatnet.backend import array_module
+from quatnet import quaternion
+from quatnet.backend import array_module, to_device, to_host
 from quatnet.data.preprocess import PADDING, Normalizer
-from quatnet.nn import cuda, kernels
+from quatnet.fast.gpu import kernels
+from quatnet.fast.gpu.layers import KernelAppendGray, KernelMaxPool2d, KernelReLU
+from quatnet.fast.gpu.optimizers import KernelOptimizer
+from quatnet.fast.networks import KernelNormalizer
 from quatnet.nn.layers import AppendGray, MaxPool2d, ReLU
 from quatnet.nn.layers.im2col import col2im, im2col, output_length
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.quaternion import shuffled_signs
+from quatnet.nn.parameters import Parameter, Parameters
+from tests.nn.every import OPTIMIZERS, SHUFFLED
 
-SHUFFLED = shuffled_signs(np.random.default_rng(0))
 ROUNDED = ("append gray", "cross entropy")
 """Cases whose sums, exponentials or logarithms another library rounds in its own way."""
 
@@ -24,59 +29,83 @@ def normal(*shape, dtype):
     return np.random.default_rng(shape).normal(size=shape).astype(dtype)
 
 
+def signed(formula, kernel, *arrays):
+    """Compare a function of the quaternion algebra for two tables of signs."""
+    return tuple(
+        lambda x, f=f: [f(x, signs) for signs in (quaternion.SIGN, SHUFFLED)] for f in (formula, kernel)
+    ), arrays
+
+
 def expand(shape, dtype):
-    return lambda w: [kernels.expand(w), kernels.expand(w, SHUFFLED)], [normal(*shape, dtype=dtype)]
+    both, arrays = signed(quaternion.expand, kernels.expand, normal(*shape, dtype=dtype))
+    return *both, arrays
 
 
 def fold(shape, dtype):
     _, *positions, inputs, outputs = shape
-    g = normal(*positions, 4 * inputs, 4 * outputs, dtype=dtype)
-    return lambda g: [kernels.fold(g), kernels.fold(g, SHUFFLED)], [g]
+    both, arrays = signed(quaternion.fold, kernels.fold, normal(*positions, 4 * inputs, 4 * outputs, dtype=dtype))
+    return *both, arrays
+
+
+def columns_shape(shape, kernel, stride, padding):
+    n, h, w, c = shape
+    return n, *(output_length(*one, stride, padding) for one in zip((h, w), kernel, strict=True)), *kernel, c
 
 
 def columns(shape, kernel, stride, padding, dtype):
-    return lambda x: [im2col(x, kernel, stride, padding)], [normal(*shape, dtype=dtype)]
+    return (
+        lambda x: [im2col(x, kernel, stride, padding)],
+        lambda x: [kernels.im2col(x, columns_shape(shape, kernel, stride, padding), stride, padding)],
+        [normal(*shape, dtype=dtype)],
+    )
 
 
 def images(shape, kernel, stride, padding, dtype):
-    n, h, w, c = shape
-    oh, ow = (output_length(*lengths, stride, padding) for lengths in zip((h, w), kernel, strict=True))
+    def with_kernel(x):
+        found = array_module(x).empty(shape, x.dtype)
+        kernels.col2im(x, found, stride, padding)
+        return [found]
 
-    def compute(x, out):
-        col2im(x, shape, stride, padding, out=out)
-        return [col2im(x, shape, stride, padding), out]
+    x = normal(*columns_shape(shape, kernel, stride, padding), dtype=dtype)
+    return lambda x: [col2im(x, shape, stride, padding)], with_kernel, [x]
 
-    return compute, [normal(n, oh, ow, *kernel, c, dtype=dtype), normal(*shape, dtype=dtype)]
+
+def layers(formula, kernel, x, dy):
+    """Compare the outputs, predictions and gradients of two layers."""
+
+    def compute(layer, x, dy):
+        y, backward = layer.forward(x)
+        return [y, layer.predict(x), backward(dy)]
+
+    return partial(compute, formula), partial(compute, kernel), [x, dy]
 
 
 def pool(shape, size, dtype):
-    def compute(x, dy):
-        y, backward = MaxPool2d(size).forward(x)
-        return [y, backward(dy)]
-
     n, h, w, c = shape
     x = np.random.default_rng(shape).integers(-2, 3, shape).astype(dtype)  # many maxima are equal
     x[0, 0, 0, 0] = np.nan
-    return compute, [x, normal(n, h // size, w // size, c, dtype=dtype)]
+    dy = normal(n, h // size, w // size, c, dtype=dtype)
+    return layers(MaxPool2d(size), KernelMaxPool2d(MaxPool2d(size)), x, dy)
 
 
 def relu(shape, dtype):
-    def compute(x, dy):
-        y, backward = ReLU().forward(x)
-        return [y, backward(dy)]
-
     x = normal(*shape, dtype=dtype)
     x[..., ::3] = 0
-    return compute, [x, normal(*shape, dtype=dtype)]
+    return layers(ReLU(), KernelReLU(ReLU()), x, normal(*shape, dtype=dtype))
 
 
 def gray(dtype):
-    return lambda x: [AppendGray().predict(x)], [normal(5, 3, 7, 3, dtype=dtype)]
+    x, dy = normal(5, 3, 7, 3, dtype=dtype), normal(5, 3, 7, 4, dtype=dtype)
+    return layers(AppendGray(), KernelAppendGray(AppendGray()), x, dy)
 
 
 def cross_entropy(n, classes, dtype):
-    labels = np.arange(n) * 7 % classes
-    return lambda *arrays: [*softmax_cross_entropy(*arrays)], [100 * normal(n, classes, dtype=dtype), labels]
+    def with_kernel(logits, labels):
+        losses, dlogits = kernels.cross_entropy(logits, labels)
+        return [array_module(losses).asarray(losses.mean()), dlogits]
+
+    logits, labels = 100 * normal(n, classes, dtype=dtype), np.arange(n) * 7 % classes
+    return lambda *arrays: [*softmax_cross_entropy(*arrays)], with_kernel, [logits, labels]
 
 
 def batch(shape, pixel, cropped, dtype):
@@ -87,50 +116,37 @@ def batch(shape, pixel, cropped, dtype):
     crops = np.concatenate([moves, random.integers(0, 2, (1, n))])
     mean, std = np.linspace(0.1, 0.5, channels), np.linspace(0.2, 0.3, channels)
 
-    def compute(stored, order, crops):
-        normalizer = Normalizer(stored.dtype, stored.shape[1:], mean, std, dtype, array_module(stored))
+    def compute(kind, stored, order, crops):
+        normalizer = kind(stored.dtype, stored.shape[1:], mean, std, dtype, array_module(stored))
         return [normalizer.batch(stored, order, crops if cropped else None)]
 
-    return compute, [stored, order, crops]
+    return partial(compute, Normalizer), partial(compute, KernelNormalizer), [stored, order, crops]
 
 
-def adam(size, decay, dtype):
-    def compute(w, g, mask, m, v):
-        xp, numbers = array_module(w), {"step_size": 0.02, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3, "decay": decay}
-        if cuda.usable(w):
-            kernels.adam(w, g, mask, m, v, **numbers)
-            return [w, m, v]
-        g = g * mask
-        if decay:
-            g = g + decay * w
-        m[...] = 0.9 * m + g
-        v[...] = 0.99 * v + g * g
-        w[...] = (w - m / (xp.sqrt(v) + 1e-3) * 0.02) * mask
-        return [w, m, v]
+def optimizer(make, size, dtype):
+    """Compare three steps, with pruned weights and moments of its own for each of the others."""
 
-    return compute, [*flat_arrays(size, dtype), abs(normal(size, dtype=dtype))]
+    def compute(wrap, value, mask, *gradients):
+        named = {"weight": Parameter((size,), prunable=True)}
+        parameters = Parameters(named, np.dtype(dtype), array_module(value))
+        parameters.set_value(to_host(value))
+        parameters.set_mask(to_host(mask))
+        one = wrap(make(parameters))
+        for gradient in gradients:
+            parameters.gradient[...] = gradient
+            one.step(0.02)
+        return [parameters.value, *one.moments.values()]
 
-
-def sgd(size, decay, dtype):
-    def compute(w, g, mask, u):
-        if cuda.usable(w):
-            kernels.sgd(w, g, mask, u, rate=0.02, momentum=0.9, decay=decay)
-            return [w, u]
-        g = g * mask
-        if decay:
-            g = g + decay * w
-        u[...] = 0.9 * u + g
-        w[...] = (w - 0.02 * u) * mask
-        return [w, u]
-
-    return compute, flat_arrays(size, dtype)
-
-
-def flat_arrays(size, dtype):
-    """Values, gradients, a mask, and a moment; pruned weights are 0."""
     mask = np.random.default_rng(size).random(size) < 0.7
-    value, gradient, moment = normal(3, size, dtype=dtype)
-    return [value * mask, gradient, mask, moment]
+    return (
+        partial(compute, lambda rule: rule),
+        partial(compute, KernelOptimizer),
+        [
+            normal(size, dtype=dtype),
+            mask,
+            *normal(3, size, dtype=dtype),
+        ],
+    )
 
 
 CONVOLUTIONS = {
@@ -156,6 +172,26 @@ CASES = {
     "batch of doubles": partial(batch, (4, 3, 3, 1), "float64", True),
     "batch of crops": partial(batch, (6, 7, 5, 3), "uint8", True),
     "batch of crops of floats": partial(batch, (6, 7, 5, 1), "float32", True),
-    **{f"adam, {size} entries, decay {decay}": partial(adam, size, decay) for size in (1, 300) for decay in (0.0, 0.1)},
-    **{f"sgd, {size} entries, decay {decay}": partial(sgd, size, decay) for size in (1, 300) for decay in (0.0, 0.1)},
+    **{
+        f"{name}, {size} entries": partial(optimizer, OPTIMIZERS[name], size)
+        for name in OPTIMIZERS
+        for size in (1, 300)
+    },
 }
+
+
+def both(case, dtype, xp):
+    """Return what the formula makes of a case's arrays on the host, and the kernel of their copies on `xp`."""
+    formula, kernel, arrays = CASES[case](dtype)
+    return formula(*(array.copy() for array in arrays)), kernel(*(to_device(array.copy(), xp) for array in arrays))
+
+
+def assert_case_equal(case, dtype, found, expected):
+    for there, here in zip(found, expected, strict=True):
+        here = np.asarray(here)
+        assert (there.dtype, there.shape) == (here.dtype, here.shape)
+        if case.startswith(ROUNDED):
+            tolerance = 1e-5 if dtype == "float32" else 1e-13
+            np.testing.assert_allclose(to_host(there), here, rtol=tolerance, atol=max(tolerance, 1e-7))
+        else:
+            np.testing.assert_array_equal(to_host(there), here)

@@ -1,4 +1,4 @@
-"""The engine on CuPy computes what it computes on NumPy. Skipped, with the reason, where CuPy does not work."""
+"""The engine on CuPy trains, prunes and resumes as on NumPy. Skipped, with the reason, where CuPy does not work."""
 
 from contextlib import ExitStack
 
@@ -8,14 +8,12 @@ import pytest
 from quatnet import training
 from quatnet.backend import array_module, gpu_problem, select, to_device, to_host
 from quatnet.data import augment
-from quatnet.experiment import Compute, start
-from quatnet.nn.losses import softmax_cross_entropy
+from quatnet.experiment import Listener, start
+from quatnet.fast import Compute, accelerate, accelerate_optimizer
 from quatnet.nn.networks import build
-from quatnet.nn.optimizers import SGD, Adam
-from quatnet.pruning import lottery
+from quatnet.pruning import protocols
 from quatnet.pruning.criteria import CRITERIA
-from quatnet.pruning.lab import Listener
-from quatnet.pruning.masks import Masks, sparse_weight
+from quatnet.pruning.masks import Masks
 from quatnet.quaternion import conjugate, expand, fold, hamilton, hamilton_backward, inverse, norm
 from quatnet.streams import Phase, Position
 from quatnet.training import (
@@ -28,19 +26,12 @@ from quatnet.training import (
     train_epoch,
 )
 from tests import small
-from tests.nn.kernel_cases import CASES, ROUNDED
+from tests.fast.gpu.kernel_cases import CASES, assert_case_equal, both
+from tests.nn.every import network, random_mask
 
 pytestmark = [pytest.mark.cupy, pytest.mark.skipif(gpu_problem() is not None, reason=str(gpu_problem()))]
 
 ROUND_0 = Position(Phase.ROUNDS, 0)
-NETWORKS = [
-    ("lenet-300-100", (6, 6, 1)),
-    ("lenet-12", (8, 8, 1)),
-    ("conv-2", (7, 6, 3)),
-    ("conv-4", (5, 4, 3)),
-    ("conv-4", (4, 4, 1)),
-    ("conv-6", (8, 8, 3)),
-]
 
 
 @pytest.fixture
@@ -91,98 +82,12 @@ def test_the_quaternion_algebra_is_the_cpus(cupy, dtype):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_kernel_equals_its_formula(cupy, dtype, case):
-    compute, arrays = CASES[case](dtype)
-    expected = compute(*(array.copy() for array in arrays))
-    found = compute(*(to_device(array, cupy) for array in arrays))
-    for there, here in zip(found, expected, strict=True):
-        assert array_module(there) is cupy
-        assert there.dtype == here.dtype
-        if case.startswith(ROUNDED):
-            tolerance = 1e-5 if dtype == "float32" else 1e-13
-            np.testing.assert_allclose(to_host(there), here, rtol=tolerance, atol=tolerance)
-        else:
-            np.testing.assert_array_equal(to_host(there), here)
+    expected, found = both(case, dtype, cupy)
+    assert all(array_module(array) is cupy for array in found)
+    assert_case_equal(case, dtype, found, expected)
 
 
 # training
-
-
-def copies(arch, shape, quaternion, dtype="float64", **given):
-    """Networks with the same weights on both devices; im2col on both."""
-    return [
-        build(
-            arch,
-            quaternion=quaternion,
-            input_shape=shape,
-            classes=4,
-            dtype=dtype,
-            device=device,
-            conv="im2col",
-            **given,
-        )
-        for device in ("cpu", "gpu")
-    ]
-
-
-def train_steps(network, make, images, labels, steps):
-    """Train on the same batch; return losses, the last gradients, values, and logits for inference."""
-    xp, optimizer, losses = network.parameters.xp, make(network.parameters), []
-    x, y = to_device(images.astype(network.parameters.dtype), xp), to_device(labels, xp)
-    for _ in range(steps):
-        logits, backward = network.forward(x)
-        loss, dlogits = softmax_cross_entropy(logits, y)
-        dimages = backward(dlogits)
-        gradient = network.parameters.gradient * network.parameters.mask
-        optimizer.step(1e-3)
-        losses.append(loss)
-    return [xp.stack(losses), dimages, gradient, network.parameters.value, network.predict(x)]
-
-
-@pytest.mark.parametrize("density", [1.0, 0.2], ids=["dense", "pruned"])
-@pytest.mark.parametrize("quaternion", [False, True], ids=["real", "quaternion"])
-@pytest.mark.parametrize(("arch", "shape"), NETWORKS)
-def test_15_steps_of_training_are_the_cpus(cupy, arch, shape, quaternion, density):
-    random = np.random.default_rng(2)
-    images, labels = random.normal(size=(2, *shape)), np.array([3, 0])
-    networks = copies(arch, shape, quaternion)
-    mask = (random.random(networks[0].parameters.size) < density) | ~networks[0].parameters.prunable
-    results = []
-    for network in networks:
-        network.parameters.set_mask(mask)
-        results.append(train_steps(network, Adam, images, labels, 15))
-    assert not to_host(networks[1].parameters.value)[~mask].any()
-    assert results[0][0][-1] < results[0][0][0]
-    for found, expected in zip(results[1], results[0], strict=True):
-        assert array_module(found) is cupy
-        assert_equal(found, expected)
-
-
-@pytest.mark.parametrize("quaternion", [False, True], ids=["real", "quaternion"])
-@pytest.mark.parametrize(("arch", "shape"), [("lenet-12", (8, 8, 1)), ("conv-2", (7, 6, 3))])
-@pytest.mark.parametrize(
-    "make",
-    [Adam, lambda p: SGD(p, momentum=0.9), lambda p: SGD(p, weight_decay=0.1), lambda p: Adam(p, weight_decay=0.1)],
-)
-def test_every_optimizer_is_the_cpus_with_kernels_and_without(
-    cupy_with_and_without_kernels, arch, shape, quaternion, make
-):
-    images, labels = np.random.default_rng(3).normal(size=(3, *shape)), np.array([1, 0, 3])
-    networks = copies(arch, shape, quaternion)
-    here, there = (train_steps(network, make, images, labels, 3) for network in networks)
-    for found, expected in zip(there, here, strict=True):
-        assert_equal(found, expected)
-
-
-@pytest.mark.parametrize("quaternion", [False, True], ids=["real", "quaternion"])
-@pytest.mark.parametrize(
-    ("arch", "shape"), [("lenet-300-100", (6, 6, 1)), ("conv-2", (7, 6, 3)), ("conv-4", (5, 4, 3))]
-)
-def test_15_steps_in_float32_give_the_cpus_losses_and_values_to_1e_5(cupy, arch, shape, quaternion):
-    images, labels = np.random.default_rng(4).normal(size=(3, *shape)), np.array([1, 0, 3])
-    networks = copies(arch, shape, quaternion, "float32")
-    here, there = (train_steps(network, SGD, images, labels, 15) for network in networks)
-    np.testing.assert_allclose(to_host(there[0]), here[0], atol=1e-5)
-    np.testing.assert_allclose(to_host(there[3]), here[3], atol=1e-5)
 
 
 class Bench:
@@ -192,10 +97,9 @@ class Bench:
         self.settings = small.train_settings(dataset.source, dtype="float64", **given)
         self.data = TrainingData.cut(dataset, self.settings)
         shape, classes = dataset.input_shape, dataset.classes
-        self.network = build(
-            arch, quaternion=True, input_shape=shape, classes=classes, dtype="float64", device=device, conv="im2col"
-        )
-        self.optimizer = make_optimizer(self.network, self.settings)
+        of_it = {"input_shape": shape, "classes": classes, "dtype": "float64", "device": device}
+        self.network = accelerate(build(arch, quaternion=True, **of_it), conv="im2col")
+        self.optimizer = accelerate_optimizer(make_optimizer(self.network, self.settings), self.network)
 
     def train_epoch(self, after_step=lambda step, steps: None):
         return train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, ROUND_0, 0, after_step)
@@ -295,7 +199,8 @@ def test_images_are_uploaded_once_for_a_training_and_little_for_an_epoch(cupy, t
 
 
 def test_a_label_out_of_range_makes_the_loss_nan(cupy):
-    loss, _ = softmax_cross_entropy(cupy.ones((2, 3)), cupy.asarray([1, 3]))
+    fast = accelerate(network("lenet-12", quaternion=True, device="gpu"))
+    loss, _ = fast.loss(cupy.ones((2, 3)), cupy.asarray([1, 3]))
     assert np.isnan(float(loss))
 
 
@@ -305,39 +210,23 @@ def test_a_label_out_of_range_makes_the_loss_nan(cupy):
 @pytest.fixture
 def pruned(cupy):
     """The same pruned network on both devices."""
-    networks = copies("conv-2", (4, 4, 3), True, "float32")
-    random = np.random.default_rng(7)
-    mask = (random.random(networks[0].parameters.size) < 0.5) | ~networks[0].parameters.prunable
-    for network in networks:
-        network.parameters.set_mask(mask)
+    networks = [network("conv-2", quaternion=True, dtype="float32", device=device) for device in ("cpu", "gpu")]
+    for one in networks:
+        one.parameters.set_mask(random_mask(one.parameters, 0.5))
     return networks
 
 
-def test_masks_and_weights_on_the_device_are_the_hosts_sparse_matrices(cupy, pruned):
-    from cupyx.scipy import sparse
-
-    masks = Masks.of(pruned[0].parameters)
-    assert Masks.of(pruned[1].parameters) == masks
-    for name, there in masks.on(cupy).items():
-        mask, here = pruned[1].parameters[name].mask, masks[name]
-        recomputed = sparse.csr_matrix(mask.reshape(-1, mask.shape[-1]).astype(np.float32))
-        weights = [sparse_weight(network.parameters[name]) for network in pruned]
-        assert isinstance(there, sparse.csr_matrix)
-        assert isinstance(weights[1], sparse.csr_matrix)
-        assert (there.dtype, there.nnz) == (np.bool_, here.nnz)
-        for part in ("indptr", "indices"):
-            np.testing.assert_array_equal(to_host(getattr(there, part)), getattr(here, part))
-            np.testing.assert_array_equal(to_host(getattr(recomputed, part)), getattr(here, part))
-        x = np.random.default_rng(9).normal(size=(here.shape[1], 3)).astype(np.float32)
-        assert_equal(weights[1] @ to_device(x, cupy), weights[0] @ x)
+def test_masks_of_the_device_are_the_hosts(pruned):
+    here, there = (Masks.of(network.parameters) for network in pruned)
+    assert here == there
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_pruning_on_the_device_is_the_hosts_to_the_last_weight(pruned, criterion):
     here, there = (CRITERIA[criterion](network.parameters, 0.2, np.random.default_rng(8)) for network in pruned)
     np.testing.assert_array_equal(there, here)
-    for network, mask in zip(pruned, (here, there), strict=True):
-        network.parameters.set_mask(mask)
+    for one, mask in zip(pruned, (here, there), strict=True):
+        one.parameters.set_mask(mask)
     assert pruned[1].parameters.count_kept() == pruned[0].parameters.count_kept() > 0
     np.testing.assert_array_equal(to_host(pruned[1].parameters.value), pruned[0].parameters.value)
 
@@ -358,9 +247,9 @@ def test_a_run_that_stops_on_one_device_goes_on_on_the_other(cupy, tmp_path, fir
             raise Stopped
 
     def experiment(folder, device, listener=None):
-        lab = start(tmp_path / folder, settings, prune, compute=Compute(device=device), listener=listener)
-        lottery.prune(lab, prune)
-        return lab.run
+        begun = start(tmp_path / folder, settings, prune, engine=Compute(device=device), listener=listener)
+        protocols.prune(begun, prune)
+        return begun.run
 
     expected = experiment("through", "cpu")
     with pytest.raises(Stopped):

@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from quatnet.api import build
 from quatnet.backend import gpu_problem, to_device, to_host
 from quatnet.data import Dataset
-from quatnet.nn.layers.im2col import col2im, im2col
-from quatnet.nn.networks import build
+from quatnet.fast import accelerate_optimizer
+from quatnet.fast.gpu import kernels
 from quatnet.settings import TrainSettings
 from quatnet.streams import Phase, Position
 from quatnet.training import TrainingData, evaluate, make_optimizer, train_epoch
@@ -59,7 +60,7 @@ class Bench:
         self.network = build(arch, quaternion=quaternion, input_shape=shape, classes=10, device="gpu")
         self.data = TrainingData(dataset).on(self.network.parameters.xp)
         self.settings = TrainSettings.for_architecture(arch, quaternion, dataset="random", batch_size=BATCH)
-        self.optimizer = make_optimizer(self.network, self.settings)
+        self.optimizer = accelerate_optimizer(make_optimizer(self.network, self.settings), self.network)
 
     def train_epoch(self, epoch=0, after_step=lambda step, steps: None):
         return train_epoch(self.network, self.optimizer, self.data.dataset, self.settings, ROUND_0, epoch, after_step)
@@ -123,11 +124,11 @@ def test_arrays_of_more_than_2_to_the_31_entries_are_indexed_right(cupy):
     side, channels = 1984, 64
     x = cupy.zeros((1, side, side, channels), np.float32)
     x[0, -1, -1, -1] = 3
-    columns = im2col(x, (3, 3), 1, 1)
+    columns = kernels.im2col(x, (1, side, side, 3, 3, channels), 1, 1)
     assert columns.size > 1 << 31
     last = columns[0, -2:, -2:, :, :, -1]
     assert float(last.sum()) == 3 * 4
     assert float(columns[0, -1, -1, 1, 1, -1]) == 3
-    found = col2im(columns, x.shape, 1, 1)
-    assert float(found[0, -1, -1, -1]) == 3 * 4
+    kernels.col2im(columns, x, 1, 1)
+    assert float(x[0, -1, -1, -1]) == 3 * 4
     cupy.get_default_memory_pool().free_all_blocks()

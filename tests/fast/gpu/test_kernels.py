@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quatnet.nn import cuda, kernels
-from tests.nn import host_kernels
-from tests.nn.kernel_cases import CASES, ROUNDED
+from quatnet.fast.gpu import cuda, kernels
+from quatnet.quaternion import SIGN
+from tests.fast.gpu import host_kernels
+from tests.fast.gpu.kernel_cases import CASES, assert_case_equal, both
 
 DTYPES = ("float32", "float64")
 ARCHITECTURES = ("sm_80", "sm_90")
@@ -20,38 +21,24 @@ ALL = [value for value in vars(kernels).values() if isinstance(value, cuda.Kerne
 
 
 @pytest.fixture
-def on_host(monkeypatch):
-    """Let host arrays go through the kernels."""
-    if host_kernels.COMPILER is None:
-        pytest.skip("no C++ compiler is here")
-    for module in (cuda, kernels):
-        monkeypatch.setattr(module, "array_module", lambda x: host_kernels.library)
+def on_host():
+    with host_kernels.installed():
+        yield
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES)
-def test_a_kernel_equals_its_formula(case, dtype, request):
-    compute, arrays = CASES[case](dtype)
-    expected = compute(*(array.copy() for array in arrays))
-    request.getfixturevalue("on_host")
-    found = compute(*(array.copy() for array in arrays))
-    assert len(found) == len(expected)
-    for a, b in zip(found, expected, strict=True):
-        assert a.dtype == b.dtype
-        assert a.shape == b.shape
-        if case.startswith(ROUNDED):
-            np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-7)
-        else:
-            np.testing.assert_array_equal(a, b)
+def test_a_kernel_equals_its_formula(case, dtype, on_host):
+    expected, found = both(case, dtype, np)
+    assert_case_equal(case, dtype, found, expected)
 
 
 def test_every_kernel_has_a_case(monkeypatch, on_host):
     launched = set()
     launch = cuda.Kernel._launch
     monkeypatch.setattr(cuda.Kernel, "_launch", lambda kernel, *rest: launched.add(kernel) or launch(kernel, *rest))
-    for case in CASES.values():
-        compute, arrays = case("float64")
-        compute(*(array.copy() for array in arrays))
+    for case in CASES:
+        both(case, "float64", np)
     assert launched == set(ALL)
 
 
@@ -74,7 +61,7 @@ def test_a_label_out_of_range_makes_the_loss_nan(on_host, label):
         lambda: kernels.col2im(np.ones((1, 2, 2, 3, 3, 1)), np.ones((2, 4, 4, 1)), 1, 0),
         lambda: kernels.max_pool_backward(np.ones((1, 4, 4, 1)), np.ones((1, 2, 2, 1)), np.ones((1, 2, 1, 1)), 2),
         lambda: kernels.cross_entropy(np.ones((2, 3)), np.array([1])),
-        lambda: kernels.fold(np.ones((8, 6))),
+        lambda: kernels.fold(np.ones((8, 6)), SIGN),
         lambda: kernels.col2im(np.ones((1, 2, 2, 3, 3, 1)), np.ones((1, 4, 4, 2))[..., ::2], 1, 0),
         lambda: kernels.sgd(np.ones(3), np.ones(3), np.ones(2, bool), np.ones(3), rate=1, momentum=0, decay=0),
     ],

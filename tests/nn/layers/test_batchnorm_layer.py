@@ -1,13 +1,11 @@
-"""Batch normalisation as a part of a network: its running statistics, its promises as a layer, and threads."""
+"""Batch normalisation as a part of a network: its running statistics, and its promises as a layer."""
 
 import numpy as np
 import pytest
 
-from quatnet.nn.layers import Conv2d, Parallel, QuaternionConv2d, ReLU, Sequential, batchnorm
 from quatnet.nn.layers.batchnorm import BatchNorm, ScalarBatchNorm
 from quatnet.nn.layers.whitening import WhiteningBatchNorm
 from quatnet.nn.parameters import Parameters
-from quatnet.fast.threads import Threads
 from tests.nn.layers.normalisations import KINDS, pixels_of, state_of, with_random_scale, with_random_statistics
 
 
@@ -108,18 +106,6 @@ def test_scale_and_shift_are_never_pruned(kind):
     assert not Parameters(kind(8).parameters, np.dtype("float32")).prunable.any()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_outputs_gradients_and_statistics_keep_shape_and_dtype(kind, dtype, maps_nhwc):
-    x = maps_nhwc.astype(dtype)
-    layer = with_random_scale(kind(8), dtype=dtype)
-    y, backward = layer.forward(x)
-    dx = backward(y)
-    assert x.shape == y.shape == dx.shape == layer.predict(x).shape
-    assert layer.output_shape((4, 3, 8)) == (4, 3, 8)
-    arrays = [y, dx, layer.predict(x), *(p.gradient for p in layer.parameters.values()), *state_of(layer).values()]
-    assert {array.dtype for array in arrays} == {np.dtype(dtype)}
-
-
 def test_float32_is_float64_but_for_rounding(kind, maps_nhwc):
     results = []
     for dtype in ("float32", "float64"):
@@ -130,28 +116,6 @@ def test_float32_is_float64_but_for_rounding(kind, maps_nhwc):
         np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_neither_pass_changes_what_it_was_given(kind, maps_nhwc):
-    layer = with_random_scale(kind(8))
-    values = {name: parameter.value.copy() for name, parameter in layer.parameters.items()}
-    before = maps_nhwc.copy()
-    y, backward = layer.forward(maps_nhwc)
-    dy = np.cos(y)
-    backward(dy)
-    np.testing.assert_array_equal(maps_nhwc, before)
-    np.testing.assert_array_equal(dy, np.cos(y))
-    for name, parameter in layer.parameters.items():
-        np.testing.assert_array_equal(parameter.value, values[name])
-
-
-def test_a_second_backward_pass_gives_the_same_as_the_first(kind, maps_nhwc):
-    layer = with_random_scale(kind(8))
-    y, backward = layer.forward(maps_nhwc)
-    first = [backward(y), *(parameter.gradient.copy() for parameter in layer.parameters.values())]
-    second = [backward(y), *(parameter.gradient for parameter in layer.parameters.values())]
-    for found, expected in zip(second, first, strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
 def test_arrays_that_do_not_lie_in_one_piece_give_the_same(kind, maps_nhwc):
     layer = with_random_scale(kind(8))
     wide = np.zeros((5, 6, 5, 8))
@@ -160,64 +124,3 @@ def test_arrays_that_do_not_lie_in_one_piece_give_the_same(kind, maps_nhwc):
     expected, expected_backward = layer.forward(maps_nhwc)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(backward(wide[:, 1:-1, 1:-1]), expected_backward(maps_nhwc))
-
-
-# threads
-
-
-def results_with(kind, threads, x):
-    layer = with_random_scale(kind(8))
-    layer.threads = Threads(threads)
-    y, backward = layer.forward(x)
-    dx = backward(np.cos(y))
-    gradients = [parameter.gradient for parameter in layer.parameters.values()]
-    return [y, dx, *gradients, *state_of(layer).values(), layer.predict(x)]
-
-
-@pytest.mark.parametrize("threads", [2, 3])
-def test_any_number_of_threads_gives_the_same_bits(kind, threads, maps_nhwc, monkeypatch):
-    monkeypatch.setattr(batchnorm, "PIECE_BYTES", 3 * 8 * 8 * 2)  # two lines of three pixels of eight channels
-    expected = results_with(kind, 1, maps_nhwc)
-    for found, array in zip(results_with(kind, threads, maps_nhwc), expected, strict=True):
-        np.testing.assert_array_equal(found, array)
-
-
-def test_large_maps_are_done_in_pieces_without_a_difference_but_rounding(kind, maps_nhwc, monkeypatch):
-    taken = []
-    pair = kind.pair
-
-    def recording(layer, a, b):
-        taken.append(len(a))
-        return pair(layer, a, b)
-
-    expected = results_with(kind, 1, maps_nhwc)
-    monkeypatch.setattr(batchnorm, "PIECE_BYTES", 1400)
-    monkeypatch.setattr(kind, "pair", recording)
-    for found, array in zip(results_with(kind, 1, maps_nhwc), expected, strict=True):
-        np.testing.assert_allclose(found, array, rtol=1e-9, atol=1e-9)
-    assert taken == 2 * [7, 7, 6]
-
-
-def test_a_replica_is_refused_because_it_would_see_a_share_of_the_batch(kind):
-    body = Sequential({"conv": Conv2d(8, 8, padding=1), "norm": kind(8)})
-    with pytest.raises(TypeError, match=f"{kind.__name__} normalises by the whole batch"):
-        Parallel(body, Threads(2))
-
-
-@pytest.mark.parametrize("threads", [2, 3])
-def test_convolutions_on_threads_around_it_give_the_results_of_one_thread(kind, threads, maps_nhwc):
-    def results(count):
-        conv1, conv2 = Sequential({"conv": QuaternionConv2d(8, 4)}), Sequential({"conv": Conv2d(8, 8, padding=1)})
-        layers = {"conv2": conv2, "norm": kind(8), "relu": ReLU(), "conv1": conv1}
-        parameters = Parameters(Sequential(layers).parameters, np.dtype("float64"))
-        parameters.set_value(np.random.default_rng(0).normal(size=parameters.size))
-        layers["norm"].threads = Threads(count)
-        if count > 1:
-            layers |= {name: Parallel(layers[name], Threads(count)) for name in ("conv1", "conv2")}
-        net = Sequential(layers)
-        y, backward = net.forward(maps_nhwc)
-        dx = backward(np.cos(y))
-        return [y, dx, parameters.gradient, net.predict(maps_nhwc)]
-
-    for found, expected in zip(results(threads), results(1), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-10 * np.abs(expected).max())

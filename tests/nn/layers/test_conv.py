@@ -7,7 +7,7 @@ from hypothesis import given
 from scipy.signal import correlate
 
 from quatnet.errors import UsageError
-from quatnet.nn.layers import Conv2d, QuaternionConv2d, conv
+from quatnet.nn.layers import Conv2d, QuaternionConv2d
 from tests.nn.gradcheck import assert_layer_gradients, with_random_values
 from tests.strategies import convolutions
 
@@ -72,35 +72,6 @@ def test_quaternion_gradients_equal_differences(c):
     assert_layer_gradients(layer, x, c.seed)
 
 
-@pytest.mark.parametrize("kind", [Conv2d, QuaternionConv2d])
-@pytest.mark.parametrize("column_bytes", [1, 3000, 1 << 40])
-def test_results_do_not_depend_on_how_many_images_are_done_at_a_time(monkeypatch, kind, column_bytes):
-    random = np.random.default_rng(4)
-    x = random.normal(size=(7, 5, 6, 8))
-    layer = with_random_values(kind(8, 4, 3, padding=1), seed=4)
-    y, backward = layer.forward(x)
-    dy = random.normal(size=y.shape)
-    expected = [y, backward(dy), layer.weight.gradient.copy(), layer.bias.gradient.copy()]
-    monkeypatch.setattr(conv, "COLUMN_BYTES", column_bytes)
-    y, backward = layer.forward(x)
-    for found, wanted in zip([y, backward(dy), layer.weight.gradient, layer.bias.gradient], expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
-
-
-def test_few_images_are_done_at_a_time_when_the_columns_are_large(monkeypatch):
-    sizes = []
-    columns_of = conv.im2col
-
-    def recording(x, *arguments):
-        sizes.append(len(x))
-        return columns_of(x, *arguments)
-
-    monkeypatch.setattr(conv, "im2col", recording)
-    monkeypatch.setattr(conv, "COLUMN_BYTES", 2 * (4 * 4 * 9 * 8 * 8))
-    with_random_values(Conv2d(8, 4, 3, padding=1), seed=0).predict(np.zeros((5, 4, 4, 8)))
-    assert sizes == [2, 2, 1]
-
-
 def test_weights_have_the_shapes_of_the_design():
     assert Conv2d(8, 16, 3).weight.shape == (3, 3, 8, 16)
     assert QuaternionConv2d(8, 16, 3).weight.shape == (4, 3, 3, 2, 4)
@@ -150,5 +121,3 @@ def test_images_with_other_channels_are_an_error_that_names_the_layer(kind):
 def test_a_kernel_that_does_not_fit_is_an_error_that_names_both_sizes():
     with pytest.raises(UsageError, match="input_shape: a 5x5 kernel does not fit a 4x9 feature map"):
         Conv2d(1, 1, 5).output_shape((4, 9, 1))
-    with pytest.raises(UsageError, match="a 5x5 kernel does not fit a 4x9 feature map"):
-        Conv2d(1, 1, 5).predict(np.zeros((1, 4, 9, 1), np.float32))

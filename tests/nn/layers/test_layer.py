@@ -3,34 +3,7 @@
 import numpy as np
 import pytest
 
-from quatnet.nn.layers import (
-    AppendGray,
-    Conv2d,
-    Dense,
-    Flatten,
-    MaxPool2d,
-    PureReal,
-    QuaternionConv2d,
-    QuaternionDense,
-    QuaternionFlatten,
-    ReLU,
-    Sequential,
-)
-from tests.nn.gradcheck import with_random_values
-
-LAYERS = {
-    "dense": (lambda: Dense(8, 3), (8,)),
-    "quaternion dense": (lambda: QuaternionDense(8, 4), (8,)),
-    "conv": (lambda: Conv2d(3, 5, 3, stride=2, padding=1), (5, 6, 3)),
-    "quaternion conv": (lambda: QuaternionConv2d(8, 4, 2), (5, 6, 8)),
-    "pool": (lambda: MaxPool2d(2), (5, 6, 3)),
-    "relu": (ReLU, (5, 6, 3)),
-    "flatten": (Flatten, (5, 6, 3)),
-    "quaternion flatten": (QuaternionFlatten, (5, 6, 8)),
-    "gray": (AppendGray, (5, 6, 3)),
-    "pure real": (PureReal, (5, 6, 1)),
-    "sequence": (lambda: Sequential({"flatten": Flatten(), "fc": Dense(30, 2)}), (5, 6, 1)),
-}
+from tests.nn.every import LAYERS, batches, random_layer
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -40,14 +13,13 @@ def dtype(request):
 
 @pytest.fixture(params=LAYERS)
 def layer_and_batch(request, dtype):
-    make, shape = LAYERS[request.param]
-    x = np.random.default_rng(2).normal(size=(4, *shape)).astype(dtype)
-    return with_random_values(make(), 2, dtype), x
+    layer, *_ = random_layer(request.param, dtype)
+    return layer, batches(request.param, dtype)[0]
 
 
-def test_predict_equals_forward(layer_and_batch):
+def test_predict_equals_forward_unless_there_are_running_statistics(layer_and_batch):
     layer, x = layer_and_batch
-    np.testing.assert_array_equal(layer.predict(x), layer.forward(x)[0])
+    assert np.array_equal(layer.predict(x), layer.forward(x)[0]) == (not layer.state)
 
 
 def test_the_output_has_the_announced_shape_and_its_gradient_the_inputs(layer_and_batch):
@@ -60,7 +32,8 @@ def test_the_output_has_the_announced_shape_and_its_gradient_the_inputs(layer_an
 def test_outputs_and_gradients_keep_the_dtype(layer_and_batch, dtype):
     layer, x = layer_and_batch
     y, backward = layer.forward(x)
-    found = [y, backward(y), *(parameter.gradient for parameter in layer.parameters.values())]
+    found = [y, backward(y), layer.predict(x), *(parameter.gradient for parameter in layer.parameters.values())]
+    found += [statistic.value for statistic in layer.state.values()]
     assert {array.dtype for array in found} == {np.dtype(dtype)}
 
 
@@ -86,6 +59,19 @@ def test_a_second_backward_pass_overwrites_the_gradients_of_the_first(layer_and_
     backward(y)
     for name, parameter in layer.parameters.items():
         np.testing.assert_array_equal(parameter.gradient, first[name])
+
+
+def test_the_gradient_of_the_input_can_be_spared(layer_and_batch):
+    layer, x = layer_and_batch
+    y, backward = layer.forward(x)
+    backward(y)
+    expected = {name: parameter.gradient.copy() for name, parameter in layer.parameters.items()}
+    for parameter in layer.parameters.values():
+        parameter.gradient.fill(0)
+    assert backward(y, inputs=False) is None or not layer.parameters
+    for name, parameter in layer.parameters.items():
+        assert parameter.gradient.any()
+        np.testing.assert_array_equal(parameter.gradient, expected[name])
 
 
 def test_a_single_image_gives_the_same_output_as_in_a_batch(layer_and_batch):

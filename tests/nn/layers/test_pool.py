@@ -1,4 +1,4 @@
-"""Max pooling against explicit windows, with sizes that do not divide and with ties."""
+"""Max pooling against explicit windows, with sizes that do not divide and with ties; the global average."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quatnet.errors import UsageError
-from quatnet.nn.layers import MaxPool2d
+from quatnet.nn.layers import GlobalAveragePool, MaxPool2d
 from tests.nn.gradcheck import assert_layer_gradients
 from tests.strategies import SEEDS, distinct_images_nhwc, images_nhwc
 
@@ -68,3 +68,31 @@ def test_a_window_that_does_not_fit_is_an_error_that_names_both_sizes():
 def test_the_size_must_be_a_positive_integer(size):
     with pytest.raises(UsageError, match=r"size: .* a positive integer is needed"):
         MaxPool2d(size)
+
+
+# the global average
+
+
+@given(images_nhwc())
+def test_every_output_is_the_mean_of_its_channel(x):
+    y, _ = GlobalAveragePool().forward(x)
+    assert y.shape == (len(x), *GlobalAveragePool().output_shape(x.shape[1:]))
+    for image, channel in np.ndindex(y.shape):
+        pixels = [x[image, i, j, channel] for i, j in np.ndindex(x.shape[1:3])]
+        np.testing.assert_allclose(y[image, channel], sum(pixels) / len(pixels), atol=1e-12)
+
+
+@given(images_nhwc(), SEEDS)
+def test_gradients_of_the_global_average_equal_differences(x, seed):
+    assert_layer_gradients(GlobalAveragePool(), x, seed)
+
+
+def test_channels_keep_their_order_so_that_blocks_of_components_stay_blocks():
+    x = np.broadcast_to(np.arange(8.0), (2, 3, 5, 8))
+    np.testing.assert_array_equal(GlobalAveragePool().predict(x), [np.arange(8), np.arange(8)])
+
+
+def test_no_images_give_no_images():
+    y, backward = GlobalAveragePool().forward(np.zeros((0, 3, 5, 4)))
+    assert y.shape == (0, 4)
+    assert backward(y).shape == (0, 3, 5, 4)

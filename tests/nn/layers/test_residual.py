@@ -5,15 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quatnet.backend import gpu_problem, select, to_device, to_host
 from quatnet.errors import UsageError
-from quatnet.nn.layers import Conv2d, Dense, MaxPool2d, Parallel, QuaternionConv2d, ReLU, Sequential
+from quatnet.nn.layers import Conv2d, MaxPool2d, QuaternionConv2d, ReLU, Sequential
 from quatnet.nn.layers.batchnorm import BatchNorm
-from quatnet.nn.layers.global_pool import GlobalAveragePool
 from quatnet.nn.layers.residual import QuaternionSubsample, Residual, Subsample
 from quatnet.nn.layers.whitening import WhiteningBatchNorm
-from quatnet.nn.parameters import Parameters
-from quatnet.fast.threads import Threads
 from tests.nn.gradcheck import assert_layer_gradients, with_random_values
 from tests.strategies import SEEDS, images_nhwc
 
@@ -78,17 +74,6 @@ def test_neither_pass_changes_what_it_was_given(body, maps_nhwc):
     np.testing.assert_array_equal(dy, 1)
 
 
-def test_the_gradient_of_the_input_can_be_spared(residual, maps_nhwc):
-    y, backward = residual.forward(maps_nhwc)
-    backward(np.cos(y))
-    expected = {name: parameter.gradient.copy() for name, parameter in residual.parameters.items()}
-    for parameter in residual.parameters.values():
-        parameter.gradient[...] = 0
-    assert backward(np.cos(y), inputs=False) is None
-    for name, parameter in residual.parameters.items():
-        np.testing.assert_array_equal(parameter.gradient, expected[name])
-
-
 @pytest.mark.parametrize("paths", [(Conv2d(8, 8, padding=1), ReLU()), (ReLU(), Conv2d(8, 8, padding=1))])
 def test_a_sequence_that_begins_with_it_spares_the_gradient_of_the_input(paths, maps_nhwc):
     net = with_random_values(Sequential({"relu": ReLU(), "residual": Residual(*paths), "last": ReLU()}), seed=2)
@@ -125,28 +110,6 @@ def test_its_leaves_are_the_layers_of_the_body_then_those_of_the_shortcut():
     conv, norm, shortcut = Conv2d(8, 8), BatchNorm(8), Subsample(8)
     residual = Residual(Sequential({"conv": conv, "inner": Residual(norm)}), shortcut)
     assert list(residual.leaves()) == [conv, norm, shortcut]
-
-
-def test_a_replica_shares_the_values_and_has_gradients_of_its_own():
-    residual = with_random_values(Residual(Dense(4, 4), Dense(4, 4)), seed=3)
-    replica = residual.replica()
-    for name, parameter in residual.parameters.items():
-        assert replica.parameters[name].value is parameter.value
-        assert not np.shares_memory(replica.parameters[name].gradient, parameter.gradient)
-
-
-@pytest.mark.parametrize("shortcut", [Subsample(16), Conv2d(8, 16, 1, stride=2)])
-def test_a_block_without_normalisation_may_be_shared_among_threads(shortcut, maps_nhwc):
-    body = Sequential({"conv1": Conv2d(8, 16, stride=2, padding=1), "conv2": Conv2d(16, 16, padding=1)})
-    layers = Sequential({"block": Residual(body, shortcut)})
-    parameters = Parameters(layers.parameters, np.dtype("float64"))
-    parameters.set_value(np.random.default_rng(4).normal(size=parameters.size))
-    results = []
-    for layer in (layers, Parallel(layers, Threads(2))):
-        y, backward = layer.forward(maps_nhwc)
-        results.append([y, backward(np.cos(y)), parameters.gradient.copy()])
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-10 * np.abs(expected).max())
 
 
 def test_paths_of_different_shapes_are_an_error_that_shows_both(maps_nhwc):
@@ -223,90 +186,3 @@ def test_subsampling_has_no_parameters_keeps_the_dtype_and_takes_no_images(layer
 def test_widths_that_do_not_fit_are_named(make, message):
     with pytest.raises(UsageError, match=message):
         make()
-
-
-# a small residual network
-
-
-def small_network(quaternion):
-    """A first layer, a widening block, average pooling and a real output layer: all that a ResNet-20 is made of."""
-    conv, subsample = (QuaternionConv2d, QuaternionSubsample) if quaternion else (Conv2d, Subsample)
-    body = {
-        "conv1": conv(8, 16, 3, stride=2, padding=1),
-        "norm1": BatchNorm(16),
-        "relu": ReLU(),
-        "conv2": conv(16, 16, 3, padding=1),
-        "norm2": BatchNorm(16),
-    }
-    return Sequential(
-        {
-            "conv": conv(4, 8, 3, padding=1),
-            "norm": BatchNorm(8),
-            "relu1": ReLU(),
-            "block": Residual(Sequential(body), subsample(16)),
-            "relu2": ReLU(),
-            "pool": GlobalAveragePool(),
-            "fc": Dense(16, 10),
-        }
-    )
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize("quaternion", [False, True])
-def test_logits_and_gradients_of_a_small_residual_network_equal_pytorchs(quaternion, torch):
-    functional = torch.nn.functional
-    net = with_random_values(small_network(quaternion), seed=5)
-    random = np.random.default_rng(5)
-    x, dy = random.normal(size=(4, 7, 6, 4)), random.normal(size=(4, 10))
-    y, backward = net.forward(x)
-    dx = backward(dy)
-
-    p = {name: torch.tensor(parameter.value, requires_grad=True) for name, parameter in net.parameters.items()}
-    images = torch.tensor(x, requires_grad=True)
-
-    def conv(maps, name, stride=1):
-        w = p[f"{name}.weight"]
-        if quaternion:
-            r, i, j, k = w.movedim((-1, -2), (1, 2))
-            rows = [[r, -i, -j, -k], [i, r, -k, j], [j, k, r, -i], [k, -j, i, r]]
-            w = torch.cat([torch.cat(row, dim=1) for row in rows], dim=0)
-        else:
-            w = w.movedim((-1, -2), (0, 1))
-        return functional.conv2d(maps, w, p[f"{name}.bias"], stride=stride, padding=1)
-
-    def norm(maps, name):
-        return functional.batch_norm(maps, None, None, p[f"{name}.scale"], p[f"{name}.shift"], training=True)
-
-    maps = functional.relu(norm(conv(images.movedim(-1, 1), "conv"), "norm"))
-    body = functional.relu(norm(conv(maps, "block.body.conv1", stride=2), "block.body.norm1"))
-    body = norm(conv(body, "block.body.conv2"), "block.body.norm2")
-    parts = torch.chunk(maps[:, :, ::2, ::2], 4 if quaternion else 1, dim=1)
-    shortcut = torch.cat([torch.cat([part, torch.zeros_like(part)], dim=1) for part in parts], dim=1)
-    pooled = functional.relu(body + shortcut).mean(dim=(2, 3))
-    expected = functional.linear(pooled, p["fc.weight"].T, p["fc.bias"])
-    expected.backward(torch.tensor(dy))
-
-    np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-9, atol=1e-10)
-    np.testing.assert_allclose(dx, images.grad.numpy(), rtol=1e-9, atol=1e-10)
-    for name, parameter in net.parameters.items():
-        wanted = p[name].grad.numpy()
-        np.testing.assert_allclose(parameter.gradient, wanted, rtol=1e-9, atol=1e-10, err_msg=name)
-
-
-@pytest.mark.skipif(gpu_problem() is not None, reason=str(gpu_problem()))
-@pytest.mark.parametrize("quaternion", [False, True])
-def test_a_gpu_computes_what_the_cpu_computes(quaternion):
-    x = np.random.default_rng(6).normal(size=(4, 7, 6, 4))
-    results = []
-    for xp in (np, select("gpu")):
-        net = small_network(quaternion)
-        for norm in (net.layers["norm"], *(net.layers["block"].body.layers[name] for name in ("norm1", "norm2"))):
-            Parameters(norm.state, np.dtype("float64"), xp)
-        parameters = Parameters(net.parameters, np.dtype("float64"), xp)
-        parameters.set_value(np.random.default_rng(6).normal(size=parameters.size))
-        images = to_device(x, xp)
-        y, backward = net.forward(images)
-        dx = backward(xp.cos(y))
-        results.append([y, dx, parameters.gradient, net.predict(images)])
-    for expected, found in zip(*results, strict=True):
-        np.testing.assert_allclose(to_host(found), expected, rtol=1e-9, atol=1e-9)

@@ -1,3 +1,20 @@
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include <stdint.h>
+
+/* An image. */
+#define NETWORK_HEIGHT $height
+#define NETWORK_WIDTH $width
+#define NETWORK_CHANNELS $channels
+#define NETWORK_PIXELS $pixels
+
+#define NETWORK_CLASSES $classes
+
+/* Bytes of the buffers and of the constants. */
+#define NETWORK_RAM $ram
+#define NETWORK_FLASH $flash
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -21,4 +38,6 @@ int network_self_test(void);
 
 #ifdef __cplusplus
 }
+#endif
+
 #endif

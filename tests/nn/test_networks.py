@@ -1,13 +1,13 @@
-"""The paper's networks: counts to the last digit, names, shapes, errors, and gradients of whole networks."""
+"""The paper's networks: counts to the last digit, errors, gradients of whole networks, and running statistics."""
 
 import numpy as np
 import pytest
 
 from quatnet.errors import UsageError
-from quatnet.nn.architectures import ARCHITECTURES, architecture
-from quatnet.nn.layers import Sequential, WeightLayer
+from quatnet.nn.architectures import ARCHITECTURES
 from quatnet.nn.networks import Network, build, count_parameters
-from tests.nn.gradcheck import assert_layer_gradients
+from tests.nn import every
+from tests.nn.gradcheck import assert_gradients, assert_layer_gradients
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 COUNTS = [
@@ -51,49 +51,12 @@ def test_the_convolutions_alone_are_counted_as_in_the_protocol(arch, real, quate
         assert (weights, sum(convs.values())) == expected
 
 
-CONV_2_BODY = ["conv1", "relu_conv1", "conv2", "pool1", "relu_conv2", "flatten", "fc1", "relu_fc1", "fc2", "relu_fc2"]
-
-
-@pytest.mark.parametrize(
-    ("arch", "quaternion", "shape", "names"),
-    [
-        ("lenet", False, MNIST, ["flatten", "fc1", "relu_fc1", "fc2", "relu_fc2", "fc3"]),
-        ("lenet", True, MNIST, ["flatten", "fc1", "relu_fc1", "fc2", "relu_fc2", "fc3"]),
-        ("lenet-12", True, (8, 8, 3), ["gray", "flatten", "fc1", "relu_fc1", "fc2"]),
-        ("conv-2", False, (8, 8, 3), [*CONV_2_BODY, "fc3"]),
-        ("conv-2", True, (8, 8, 3), ["gray", *CONV_2_BODY, "fc3"]),
-        ("conv-2", True, (8, 8, 1), ["quaternion", *CONV_2_BODY, "fc3"]),
-    ],
-)
-def test_layers_are_named_in_order(arch, quaternion, shape, names):
-    assert list(build(arch, quaternion=quaternion, input_shape=shape, classes=10).layers) == names
-
-
-def test_pools_follow_the_blocks_of_table_1():
-    layers = list(build("conv-6", quaternion=False, input_shape=(8, 8, 3), classes=10).layers)
-    body = " ".join(name for name in layers if name.startswith(("conv", "pool", "fc")))
-    assert body == "conv1 conv2 pool1 conv3 conv4 pool2 conv5 conv6 pool3 fc1 fc2 fc3"
-
-
-def large_enough(arch, shape):
-    """VGG-16 halves its maps five times."""
-    return (4 * shape[0], 4 * shape[1], shape[2]) if arch == "vgg-16" else shape
-
-
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_every_layer_but_the_last_is_a_quaternion_layer(arch):
-    network = build(arch, quaternion=True, input_shape=large_enough(arch, (8, 8, 3)), classes=10)
-    layers = network.layers.leaves()
-    *others, last = [layer.quaternion for layer in layers if isinstance(layer, WeightLayer)]
-    assert all(others)
-    assert not last
-
-
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("quaternion", [False, True])
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (12, 8, 4), (15, 9, 3)])
 def test_every_network_turns_images_into_logits_and_gradients_back_into_images(arch, quaternion, shape):
-    shape = large_enough(arch, shape)
+    if arch == "vgg-16":  # which halves its maps five times
+        shape = (4 * shape[0], 4 * shape[1], shape[2])
     network = build(arch, quaternion=quaternion, input_shape=shape, classes=7)
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     logits, backward = network.forward(images)
@@ -112,57 +75,11 @@ def test_a_gray_image_in_a_quaternion_convolution_is_a_quaternion_without_imagin
     np.testing.assert_allclose(network.predict(images), with_four.predict(four), rtol=1e-12)
 
 
-def test_lenet_means_lenet_300_100():
-    assert architecture("lenet") is architecture("lenet-300-100")
-
-
-@pytest.mark.parametrize(
-    ("name", "epochs", "rate"),
-    [("lenet", 40, 1.2e-3), ("conv-2", 40, 2e-4), ("conv-4", 40, 3e-4), ("conv-6", 60, 3e-4)],
-)
-def test_epochs_and_rates_are_those_of_table_1(name, epochs, rate):
-    assert (architecture(name).epochs, architecture(name).rate) == (epochs, rate)
-
-
-@pytest.mark.parametrize(("wrong", "right"), [("conv2", "conv-2"), ("lenet12", "lenet-12"), ("lenett", "lenet")])
-def test_an_unknown_architecture_is_an_error_that_suggests_the_nearest(wrong, right):
-    with pytest.raises(UsageError, match=rf"arch: '{wrong}' given; allowed are lenet, .*; did you mean {right}\?"):
-        build(wrong, quaternion=False, input_shape=MNIST, classes=10)
-
-
-def test_an_architecture_like_no_other_is_an_error_without_a_suggestion():
-    with pytest.raises(UsageError, match=r"arch: 'xyzzy' given; allowed are .*vgg-16$"):
-        architecture("xyzzy")
-
-
 def test_a_thin_real_network_has_about_as_many_weights_as_a_quaternion_one():
     for name, width, shape in (("lenet-12", 0.25, MNIST), ("conv-2", 0.5, CIFAR)):
         thin = build(name, quaternion=False, input_shape=shape, classes=10, width=width).parameters.size
         quaternion = sum(count_parameters(name, True, shape, 10))
         assert 0.95 < thin / quaternion < 1.05
-
-
-@pytest.mark.parametrize("width", [0.29, 0.07, 1.1])
-def test_a_width_that_floats_cannot_hold_is_whole_all_the_same(width):
-    layers = build("lenet", quaternion=False, input_shape=(8, 8, 1), classes=10, width=width).layers
-    assert (layers["fc1"].outputs, layers["fc2"].outputs) == (round(300 * width), round(100 * width))
-
-
-@pytest.mark.parametrize(("width", "nearest"), [(0.3, "0.333333"), (0.01, "0.0833333")])
-def test_a_width_that_gives_no_whole_number_of_neurons_names_the_nearest(width, nearest):
-    with pytest.raises(UsageError, match=rf"--width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
-        build("lenet-12", quaternion=False, input_shape=MNIST, classes=10, width=width)
-
-
-@pytest.mark.parametrize("quaternion", [False, True])
-def test_images_too_small_for_the_pools_are_an_error_that_says_so(quaternion):
-    with pytest.raises(UsageError, match="input_shape: 2x2 pooling does not fit a 1x1 feature map"):
-        build("conv-6", quaternion=quaternion, input_shape=(4, 4, 3), classes=10)
-
-
-def test_pixels_that_do_not_split_into_four_blocks_name_the_nearest_two_numbers():
-    with pytest.raises(UsageError, match=r"inputs: 729 given; a quaternion layer needs a multiple of 4.* 728 or 732"):
-        build("lenet", quaternion=True, input_shape=(27, 27, 1), classes=10)
 
 
 def test_parameters_are_counted_with_the_normalisation_chosen():
@@ -191,7 +108,7 @@ def test_a_real_network_takes_any_number_of_pixels():
         ({"classes": 1}, "classes: 1 given; 2 or more are needed"),
         ({"input_shape": (28, 28)}, r"input_shape: \(28, 28\) given; \(height, width, channels\) is needed"),
         ({"input_shape": (0, 28, 1)}, r"input_shape: \(0, 28, 1\) given"),
-        ({"device": "tpu"}, "--device: 'tpu' given; allowed are auto, cpu, gpu and gpu:K"),
+        ({"device": "tpu"}, "device: 'tpu' given; allowed are auto, cpu, gpu and gpu:K"),
     ],
 )
 def test_a_wrong_argument_is_named(changed, message):
@@ -228,3 +145,65 @@ def test_gradients_of_whole_networks_equal_differences(arch, shape, quaternion):
     network: Network = build(arch, quaternion=quaternion, input_shape=shape, classes=10, seed=3, dtype="float64")
     images = np.random.default_rng(3).normal(size=(3, *shape))
     assert_layer_gradients(network, images, seed=3, step=1e-6, rtol=1e-5)
+
+
+# running statistics
+
+
+def images_of(network):
+    return np.random.default_rng(0).normal(size=(3, *network.input_shape))
+
+
+@pytest.mark.parametrize(
+    ("quaternion", "norm"), [(False, "split"), (True, "split"), (True, "whitening"), (True, "scalar")]
+)
+@pytest.mark.parametrize("arch", ["resnet-20", "resnet-18"])
+def test_gradients_of_normalised_networks_equal_differences(arch, quaternion, norm):
+    width = {"resnet-20": 0.5, "resnet-18": 0.125}[arch]  # wide enough that scales do not cancel out
+    network, random = every.network(arch, quaternion, norm=norm, width=width), np.random.default_rng(3)
+    images = images_of(network)
+    logits, backward = network.forward(images)
+    u = random.normal(size=logits.shape)
+    gradients = {"images": backward(u)} | {name: p.gradient.copy() for name, p in network.parameters.items()}
+    arguments = {"images": images} | {name: p.value for name, p in network.parameters.items()}
+    run = lambda: network.forward(images)[0].copy()  # noqa: E731
+    assert_gradients(run, arguments, gradients, u, random, step=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["split", "whitening", "scalar"])
+def test_values_that_are_put_back_bring_the_running_statistics_along(norm):
+    network = every.network("resnet-20", True, norm=norm)
+    images, initial, flat = images_of(network), network.values(), network.flat()
+    before = network.predict(images)
+    every.trained(network)
+    assert not np.allclose(network.predict(images), before)
+    network.load(initial)
+    np.testing.assert_array_equal(network.predict(images), before)
+    every.trained(network)
+    network.set_flat(flat)
+    np.testing.assert_array_equal(network.predict(images), before)
+
+
+def test_values_that_lack_a_running_statistic_change_nothing():
+    network = every.network("resnet-20", False)
+    values, flat = {name: value + 1 for name, value in network.values().items()}, network.flat()
+    del values["norm1.variance"]
+    with pytest.raises(ValueError, match=r"norm1\.variance missing or unknown"):
+        network.load(values)
+    np.testing.assert_array_equal(network.flat(), flat)
+    with pytest.raises(ValueError, match=r"value: shape \(3,\) given"):
+        network.set_flat(np.zeros(3))
+
+
+def test_new_initial_weights_forget_the_running_statistics():
+    network = every.network("resnet-20", True)
+    every.trained(network)
+    network.initialize("paper", np.random.default_rng(0))
+    again = every.network("resnet-20", True)
+    again.initialize("paper", np.random.default_rng(0))
+    np.testing.assert_array_equal(network.flat(), again.flat())
+
+
+def test_an_unknown_normalisation_is_an_error_that_names_those_there_are():
+    with pytest.raises(UsageError, match="norm: 'layer' given; allowed are split, whitening, scalar"):
+        every.network("resnet-20", True, norm="layer")

@@ -10,6 +10,7 @@ import pytest
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
+from tests.nn import every
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 functional = torch.nn.functional
@@ -168,3 +169,54 @@ def test_ten_steps_lead_to_pytorchs_weights(
     for parameter_name, parameter in network.parameters.items():
         found, wanted = parameter.value, torch_parameters[parameter_name].detach().numpy()
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9, err_msg=parameter_name)
+
+
+def torch_logits_of_normalised(arch, quaternion, images, p):
+    """The network as a function of NHWC images and of the parameters by name."""
+    x = images.permute(0, 3, 1, 2)
+    if quaternion:
+        gray = 0.2989 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
+        x = torch.cat([x, gray[:, None]], dim=1)
+
+    def conv_norm(x, conv, norm, stride=1, padding=1):
+        weight = torch_weight(p[f"{conv}.weight"], quaternion)
+        y = functional.conv2d(x, weight, None, stride=stride, padding=padding)
+        return functional.batch_norm(y, None, None, p[f"{norm}.scale"], p[f"{norm}.shift"], training=True)
+
+    if arch == "vgg-16":
+        for k in range(1, 14):
+            x = functional.relu(conv_norm(x, f"conv{k}", f"norm{k}"))
+            if k in (2, 4, 7, 10, 13):
+                x = functional.max_pool2d(x, 2)
+        return x.flatten(1) @ p["fc1.weight"] + p["fc1.bias"]
+    x = functional.relu(conv_norm(x, "conv1", "norm1"))
+    for stage, blocks in enumerate((2, 2, 2, 2) if arch == "resnet-18" else (3, 3, 3), start=1):
+        for k in range(1, blocks + 1):
+            block, stride = f"stage{stage}-{k}", 2 if stage > 1 and k == 1 else 1
+            y = functional.relu(conv_norm(x, f"{block}.body.conv1", f"{block}.body.norm1", stride))
+            y = conv_norm(y, f"{block}.body.conv2", f"{block}.body.norm2")
+            if stride == 1:
+                shortcut = x
+            elif arch == "resnet-18":
+                shortcut = conv_norm(x, f"{block}.shortcut.conv", f"{block}.shortcut.norm", 2, 0)
+            else:
+                parts = x[:, :, ::2, ::2].chunk(4 if quaternion else 1, dim=1)
+                shortcut = torch.cat([torch.cat([part, torch.zeros_like(part)], dim=1) for part in parts], dim=1)
+            x = functional.relu(y + shortcut)
+    return x.mean(dim=(2, 3)) @ p["fc1.weight"] + p["fc1.bias"]
+
+
+@pytest.mark.parametrize("quaternion", [False, True])
+@pytest.mark.parametrize("arch", ["resnet-20", "resnet-18", "vgg-16"])
+def test_logits_and_all_gradients_of_normalised_networks_equal_pytorchs(arch, quaternion, labels):
+    network = every.network(arch, quaternion, classes=CLASSES, seed=1)
+    images = np.random.default_rng(0).normal(size=(5, *network.input_shape))
+    p = {name: torch.tensor(value.value, requires_grad=True) for name, value in network.parameters.items()}
+    expected = torch_logits_of_normalised(arch, quaternion, torch.tensor(images), p)
+    functional.cross_entropy(expected, torch.tensor(labels)).backward()
+    logits, backward = network.forward(images)
+    np.testing.assert_allclose(logits, expected.detach().numpy(), atol=1e-9)
+    backward(softmax_cross_entropy(logits, labels)[1])
+    for name, parameter in network.parameters.items():
+        scale = max(1e-3, float(p[name].grad.abs().max()))
+        np.testing.assert_allclose(parameter.gradient, p[name].grad.numpy(), atol=1e-6 * scale, err_msg=name)

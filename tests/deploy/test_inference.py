@@ -8,15 +8,14 @@ import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quatnet.backend import blas_threads
 from quatnet.data.preprocess import normalize
-from quatnet.deploy import compile as compiling
-from quatnet.deploy import layouts
+from quatnet.deploy import inference, latency, layouts
 from quatnet.deploy.choices import LAYOUTS
-from quatnet.deploy.compile import OneThread, compile
-from quatnet.deploy.layouts import Product, products_of
-from quatnet.deploy.steps import Conv, Dense, products, steps_of
+from quatnet.deploy.inference import OneThread, compile_model
+from quatnet.deploy.ir import Affine, Window, operations_of, products
+from quatnet.deploy.layouts import Layout, layouts_of
 from quatnet.errors import UsageError
+from quatnet.fast import blas
 from quatnet.quaternion import SIGN
 from tests.deploy import made, reference
 
@@ -28,7 +27,8 @@ NETWORKS = [
 
 @pytest.fixture(autouse=True)
 def short_measurements(monkeypatch):
-    monkeypatch.setattr(compiling, "MEASURED_SECONDS", 0)
+    monkeypatch.setattr(latency, "BURST_SECONDS", 1e-9)
+    monkeypatch.setattr(inference, "MEASURED_SECONDS", 1e-9)
 
 
 def pruned(arch, density, **settings):
@@ -52,15 +52,15 @@ def test_all_layouts_give_the_outputs_of_the_network(arch, quaternion, norm, den
     model = pruned(arch, density, quaternion=bool(quaternion), norm=norm)
     images = made.images(model, 3)
     x = inputs(model, images)
-    steps = steps_of(model.network)
-    expected = np.array([reference.run(steps, image) for image in x])
+    operations = operations_of(model.network)
+    expected = np.array([reference.run(operations, image) for image in x])
     probabilities = model.predict(images)
     many = np.arange(64) % 3
     tolerance = 1e-5 * np.abs(expected).max()
     for layout in ("auto", *LAYOUTS):
         if arch in made.NORMALISED and layout in ("packed", "stacked"):
             continue  # that would be dense: their only dense layer is real
-        compiled = compile(model, layout=layout, batch=3 if layout == "auto" else 1)
+        compiled = compile_model(model, layout=layout, batch=3 if layout == "auto" else 1)
         one_by_one = np.concatenate([compiled.logits(x[k : k + 1]) for k in range(3)])
         np.testing.assert_allclose(one_by_one, expected, atol=tolerance, rtol=0, err_msg=layout)
         np.testing.assert_allclose(compiled.logits(x), expected, atol=tolerance, rtol=0, err_msg=layout)
@@ -85,12 +85,12 @@ def test_a_dense_layer_with_any_mask_is_its_formula_in_every_layout(mask, quater
     inputs, outputs = (12, 16) if quaternion else (3, 4)
     weight = (random.normal(size=mask.shape) * mask).astype(np.float32)
     bias = random.normal(size=outputs).astype(np.float32)
-    step = Dense("fc", (inputs,), (outputs,), weight, mask, bias, signs=SIGN if quaternion else None)
+    product = Affine((inputs,), (outputs,), "fc", weight, mask, bias, signs=SIGN if quaternion else None)
     x = random.normal(size=(count, inputs)).astype(np.float32)
-    for product in products_of(step):
-        y = product.many(x)
-        np.testing.assert_allclose(y, x @ reference.real(step) + bias, atol=1e-5)
-        np.testing.assert_allclose([product.one(image) for image in x], y, atol=1e-5)
+    for layout in layouts_of(product):
+        y = layout.many(x)
+        np.testing.assert_allclose(y, x @ reference.real(product) + bias, atol=1e-5)
+        np.testing.assert_allclose([layout.one(image) for image in x], y, atol=1e-5)
 
 
 @pytest.mark.parametrize(("stride", "padding", "kernel"), [(1, 0, 1), (2, 1, 3), (1, 1, 3), (2, 0, 2), (3, 2, 3)])
@@ -100,52 +100,53 @@ def test_a_convolution_of_any_stride_and_padding_is_its_formula_in_every_layout(
     weight = (random.normal(size=mask.shape) * mask).astype(np.float32)
     bias, scale = random.normal(size=(2, 6)).astype(np.float32)
     h, w = ((length + 2 * padding - kernel) // stride + 1 for length in (6, 8))
-    step = Conv("conv", (6, 8, 5), (h, w, 6), weight, mask, bias, scale, stride=stride, padding=padding)
+    window = Window(kernel, stride, padding)
+    product = Affine((6, 8, 5), (h, w, 6), "conv", weight, mask, bias, scale, window=window)
     x = random.normal(size=(7, 6, 8, 5)).astype(np.float32)
-    expected = [reference.one(step, image) for image in x]
-    for product in products_of(step):
-        np.testing.assert_allclose(product.many(x), expected, atol=1e-4, err_msg=product.layout)
+    expected = [reference.one(product, image) for image in x]
+    for layout in layouts_of(product):
+        np.testing.assert_allclose(layout.many(x), expected, atol=1e-4, err_msg=layout.name)
 
 
 def test_columns_of_many_images_are_made_group_by_group(monkeypatch):
-    step = next(s for s in products(steps_of(made.model("conv-2", quaternion=False).network)) if isinstance(s, Conv))
-    x = np.random.default_rng(0).normal(size=(5, *step.input_shape)).astype(np.float32)
-    whole = next(p for p in products_of(step) if p.layout == "csr").many(x)
+    convolution = products(operations_of(made.model("conv-2", quaternion=False).network))[0]
+    x = np.random.default_rng(0).normal(size=(5, *convolution.input_shape)).astype(np.float32)
+    whole = next(p for p in layouts_of(convolution) if p.name == "csr").many(x)
     monkeypatch.setattr(layouts, "COLUMN_BYTES", 2 * 4 * 16 * 16 * 27)
-    np.testing.assert_array_equal(next(p for p in products_of(step) if p.layout == "csr").many(x), whole)
+    np.testing.assert_array_equal(next(p for p in layouts_of(convolution) if p.name == "csr").many(x), whole)
 
 
 def test_csr_needs_no_private_function_of_scipy(monkeypatch):
     model = made.model("lenet-12", quaternion=True)
     x = inputs(model, made.images(model, 1))
-    usual = compile(model, layout="csr").logits(x)
+    usual = compile_model(model, layout="csr").logits(x)
     monkeypatch.setattr(layouts, "csr_matvec", None)
-    np.testing.assert_allclose(compile(model, layout="csr").logits(x), usual, atol=1e-6)
+    np.testing.assert_allclose(compile_model(model, layout="csr").logits(x), usual, atol=1e-6)
 
 
 def test_a_layer_that_cannot_have_the_layout_is_dense():
     real, quaternion = (made.model("conv-2", quaternion=q) for q in (False, True))
-    assert set(compile(real, layout="csr").layouts.values()) == {"csr"}
-    assert set(compile(real, layout="stacked").layouts.values()) == {"dense"}
-    stacked = compile(quaternion, layout="stacked").layouts
+    assert set(compile_model(real, layout="csr").layouts.values()) == {"csr"}
+    assert set(compile_model(real, layout="stacked").layouts.values()) == {"dense"}
+    stacked = compile_model(quaternion, layout="stacked").layouts
     assert stacked == {"conv1": "dense", "conv2": "dense", "fc1": "stacked", "fc2": "stacked", "fc3": "dense"}
-    winograd = compile(quaternion, layout="winograd").layouts
+    winograd = compile_model(quaternion, layout="winograd").layouts
     assert {name for name, layout in winograd.items() if layout == "winograd"} == {"conv1", "conv2"}
 
 
 def test_packed_keeps_the_pixels_that_are_read():
     model = made.model("lenet-12", quaternion=False, density=0.03)
     kept = model.network.parameters["fc1.weight"].mask.any(axis=1).sum()
-    compiled = compile(model, layout="packed")
+    compiled = compile_model(model, layout="packed")
     assert compiled.layouts["fc1"] == "packed"
     assert compiled.nbytes < 4 * 13 * kept + 8 * kept + 4 * 12 * 5 + 4 * (12 + 5)
-    assert compiled.nbytes < compile(model, layout="dense").nbytes / 2
+    assert compiled.nbytes < compile_model(model, layout="dense").nbytes / 2
 
 
 def test_csr_keeps_eight_bytes_for_a_weight_and_four_for_a_neuron_twice():
     model = made.model("lenet-12", quaternion=False, density=0.5)
     weights = sum(np.count_nonzero(p.value) for p in model.network.parameters.values() if p.prunable)
-    assert compile(model, layout="csr").nbytes == 8 * weights + 4 * (12 + 1 + 12) + 4 * (5 + 1 + 5)
+    assert compile_model(model, layout="csr").nbytes == 8 * weights + 4 * (12 + 1 + 12) + 4 * (5 + 1 + 5)
 
 
 def counting(layout, one, many):
@@ -154,21 +155,21 @@ def counting(layout, one, many):
     def busy(count):
         return lambda x: np.full(1, sum(range(count)))
 
-    return Product(layout, busy(one), busy(many), (), 0)
+    return Layout(layout, busy(one), busy(many), (), 0)
 
 
 @pytest.mark.parametrize(("batch", "fastest"), [(1, "packed"), (8, "csr")])
 def test_auto_takes_what_is_fastest_for_the_number_of_images(monkeypatch, batch, fastest):
     candidates = [counting("dense", 9000, 9000), counting("packed", 10, 9000), counting("csr", 9000, 10)]
-    monkeypatch.setattr(compiling, "products_of", lambda step: candidates)
-    compiled = compile(made.model("lenet-12", quaternion=False), batch=batch)
+    monkeypatch.setattr(inference, "layouts_of", lambda product: candidates)
+    compiled = compile_model(made.model("lenet-12", quaternion=False), batch=batch)
     assert compiled.layouts == {"fc1": fastest, "fc2": fastest}
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_bytes_and_fractions_are_the_same_images_and_stay_what_they_are(count):
     model = made.model("conv-2", quaternion=True)
-    compiled = compile(model, layout="csr")
+    compiled = compile_model(model, layout="csr")
     images = made.images(model, count)
     fractions = (images / 255).astype(np.float32)
     x = inputs(model, images)
@@ -182,7 +183,7 @@ def test_bytes_and_fractions_are_the_same_images_and_stay_what_they_are(count):
 @pytest.mark.parametrize("count", [1, 3])
 def test_inputs_may_be_doubles_and_lie_apart(count):
     model = made.model("lenet-12", quaternion=True)
-    compiled = compile(model, layout="csr")
+    compiled = compile_model(model, layout="csr")
     images = made.images(model, 2 * count)
     x = inputs(model, images)
     expected = model.network.predict(x[::2])
@@ -195,7 +196,7 @@ def test_inputs_may_be_doubles_and_lie_apart(count):
 def test_grayscale_images_of_a_quaternion_conv_net():
     model = made.model("conv-2", quaternion=True, shape=(8, 8, 1))
     images = made.images(model, 3)
-    compiled = compile(model, layout="csr")
+    compiled = compile_model(model, layout="csr")
     for some in (images, images[:1]):
         np.testing.assert_allclose(compiled.predict(some), model.predict(some), atol=1e-5)
 
@@ -204,15 +205,15 @@ def test_grayscale_images_of_a_quaternion_conv_net():
 def test_probabilities_of_large_logits_are_finite(count):
     model = made.model("lenet-12", quaternion=False)
     model.network.parameters["fc2.bias"].value[:] = 0, 1000, 500, -1000, 0
-    probabilities = compile(model, layout="dense").predict(made.images(model, count))
+    probabilities = compile_model(model, layout="dense").predict(made.images(model, count))
     np.testing.assert_array_equal(probabilities, [[0, 1, 0, 0, 0]] * count)
 
 
 def test_more_images_than_are_taken_at_a_time(monkeypatch):
-    monkeypatch.setattr(compiling, "EVALUATION_BATCH", 4)
+    monkeypatch.setattr(inference, "EVALUATION_BATCH", 4)
     model = made.model("lenet-12", quaternion=True)
     images = made.images(model, 10)
-    compiled = compile(model, layout="csr")
+    compiled = compile_model(model, layout="csr")
     np.testing.assert_allclose(compiled.predict(images), model.predict(images), atol=1e-6)
     x = inputs(model, images)
     np.testing.assert_allclose(compiled.logits(x), model.network.predict(x), atol=1e-5)
@@ -221,10 +222,10 @@ def test_more_images_than_are_taken_at_a_time(monkeypatch):
 def test_wrong_arguments_are_named():
     model = made.model("lenet-12", quaternion=False)
     with pytest.raises(UsageError, match=r"layout: 'coo' given; allowed are auto, dense, packed, csr"):
-        compile(model, layout="coo")
+        compile_model(model, layout="coo")
     with pytest.raises(UsageError, match="batch: 0 given; 1 or more is needed"):
-        compile(model, batch=0)
-    compiled = compile(model, layout="dense")
+        compile_model(model, batch=0)
+    compiled = compile_model(model, layout="dense")
     for call in (compiled.predict, compiled.logits):
         with pytest.raises(UsageError, match=r"images: shape \(1, 8, 9, 1\) given; \(n, 8, 8, 1\) is needed"):
             call(np.zeros((1, 8, 9, 1), np.float32))
@@ -233,7 +234,7 @@ def test_wrong_arguments_are_named():
 @pytest.mark.parametrize("layout", ["csr", "winograd"])
 def test_threads_do_not_disturb_each_other(layout):
     model = made.model("conv-2", quaternion=True)
-    compiled = compile(model, layout=layout)
+    compiled = compile_model(model, layout=layout)
     batches = [made.images(model, 1 + k % 3, seed=k) for k in range(24)]
     alone = [compiled.predict(images) for images in batches]
     with ThreadPoolExecutor(4) as pool:
@@ -245,16 +246,16 @@ def test_threads_do_not_disturb_each_other(layout):
 @pytest.mark.parametrize("count", [1, 3])
 def test_large_products_run_on_one_thread_of_blas(monkeypatch, count):
     seen = []
-    spy = Product(
+    spy = Layout(
         "dense",
         lambda x: seen.append(threads_of_blas()) or x[:5],
         lambda x: seen.append(threads_of_blas()) or x[:, :5],
         constants=(),
         work=1 << 20,
     )
-    monkeypatch.setattr(compiling, "products_of", lambda step: [spy] if step.name == "fc2" else products_of(step))
-    compiled = compile(made.model("lenet-12", quaternion=False), layout="dense")
-    with blas_threads(2):
+    monkeypatch.setattr(inference, "layouts_of", lambda p: [spy] if p.name == "fc2" else layouts_of(p))
+    compiled = compile_model(made.model("lenet-12", quaternion=False), layout="dense")
+    with blas.threads(2):
         if threads_of_blas() != {2}:
             pytest.skip("BLAS has one thread here")
         compiled.logits(np.zeros((count, 8, 8, 1), np.float32))
@@ -264,7 +265,7 @@ def test_large_products_run_on_one_thread_of_blas(monkeypatch, count):
 
 def test_overlapping_blocks_of_one_thread_give_the_others_back():
     guard = OneThread()
-    with blas_threads(2):
+    with blas.threads(2):
         before = threads_of_blas()
         guard.__enter__()
         guard.__enter__()

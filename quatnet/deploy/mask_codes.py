@@ -54,14 +54,6 @@ def encodings(mask: np.ndarray) -> dict[int, bytes]:
     return codings
 
 
-def decode(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the mask of a shape whose coding is all of `content`; a ValueError if it is not one."""
-    reader = Reader(content)
-    mask = read(reader, shape)
-    reader.end()
-    return mask
-
-
 def read(reader: Reader, shape: tuple[int, ...]) -> np.ndarray:
     """Return the mask of a shape that comes next; a ValueError if what comes is not the coding of one."""
     first = reader.byte()

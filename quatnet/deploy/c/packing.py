@@ -16,9 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from quatnet.deploy.steps import Conv, Dense, Residual, Step
+from quatnet.deploy.c.text import identifier
+from quatnet.deploy.ir import Affine, map_products
 from quatnet.deploy.values import quantise
+from quatnet.deploy.weightless import Operation
 
 WHOLE_FROM = {"dense": 0.25, "quaternion dense": 0.5}
 """The density from which all weights of a layer are stored: where that is faster, on an x86-64 with SSE2.
@@ -33,7 +36,7 @@ class Packed:
 
     Attributes
     ----------
-    step : the layer.
+    product : the layer.
     kind : dense or convolution, with `quaternion` in front.
     inputs, outputs : how many there are, of a convolution channels; quaternions count as one.
     count, skip : per row, int64 (in C as wide as the largest needs), and per weight, uint8; None if all are stored.
@@ -41,7 +44,7 @@ class Packed:
     scale, bias : per output, float32; quaternions have their four components side by side. A scale of 1 is None.
     """
 
-    step: Dense
+    product: Affine
     kind: str
     inputs: int
     outputs: int
@@ -52,26 +55,31 @@ class Packed:
     bias: np.ndarray
 
     @property
+    def name(self) -> str:
+        """The name in C."""
+        return identifier(self.product.name)
+
+    @property
     def sparse(self) -> bool:
         """Whether only weights that are left are stored."""
         return self.skip is not None
 
 
-def pack(step: Dense, order: np.ndarray, bias: np.ndarray, *, int8: bool) -> Packed:
+def pack(product: Affine, order: np.ndarray, bias: np.ndarray, *, int8: bool) -> Packed:
     """Return the arrays of a layer.
 
     `order` (in,) says of each number in memory, in front of a dense layer, which input it is. `bias` takes the place of
-    the step's.
+    the product's.
     """
-    weight, scale = step.weight, step.scale
+    weight, scale, lanes = product.weight, product.scale, 4 if product.quaternion else 1
     if int8:
         weight, grid = _rounded(weight)
-        grid = np.tile(grid, 4 if step.quaternion else 1)
+        grid = np.tile(grid, lanes)
         scale = grid if scale is None else scale * grid
-    kind = ("quaternion " if step.quaternion else "") + ("convolution" if isinstance(step, Conv) else "dense")
+    kind = ("quaternion " if product.quaternion else "") + ("dense" if product.window is None else "convolution")
     *_, inputs, outputs = weight.shape
     smaller = weight.itemsize / (weight.itemsize + 1)
-    sparse = np.count_nonzero(weight) < WHOLE_FROM.get(kind, smaller) * weight.size
+    is_sparse = np.count_nonzero(weight) < WHOLE_FROM.get(kind, smaller) * weight.size
     match kind:
         case "dense":
             rows = weight[order]
@@ -79,16 +87,15 @@ def pack(step: Dense, order: np.ndarray, bias: np.ndarray, *, int8: bool) -> Pac
             quaternions = order.reshape(-1, 4)
             assert np.array_equal(quaternions, quaternions[:, :1] + inputs * np.arange(4))
             by_input = weight[:, quaternions[:, 0]].transpose(1, 2, 0).reshape(inputs, -1)
-            rows = by_input.T if sparse else by_input
+            rows = by_input.T if is_sparse else by_input
         case "convolution":
             rows = weight.reshape(-1, outputs).T
         case _:
             rows = weight.reshape(4, -1, outputs).transpose(2, 0, 1).reshape(4 * outputs, -1)
-    count, skip, stored = _sparse(rows) if sparse else (None, None, rows.ravel())
-    lanes = memory_order((len(bias),), 4 if step.quaternion else 1)
-    return Packed(
-        step, kind, inputs, outputs, count, skip, stored, None if scale is None else scale[lanes], bias[lanes]
-    )
+    count, skip, stored = _sparse(rows) if is_sparse else (None, None, rows.ravel())
+    places = memory_order((len(bias),), lanes)
+    scale = None if scale is None else scale[places]
+    return Packed(product, kind, inputs, outputs, count, skip, stored, scale, bias[places])
 
 
 def memory_order(shape: tuple[int, ...], lanes: int) -> np.ndarray:
@@ -101,17 +108,9 @@ def memory_order(shape: tuple[int, ...], lanes: int) -> np.ndarray:
     return np.ravel(places.transpose(2, 0, 1))
 
 
-def quantised(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return the steps with the weights that 8 bits can hold: whole numbers from -127 to 127 times one per output."""
-    found: list[Step] = []
-    for step in steps:
-        if isinstance(step, Residual):
-            step = replace(step, body=quantised(step.body), shortcut=quantised(step.shortcut))
-        elif isinstance(step, Dense):
-            whole, grid = _rounded(step.weight)
-            step = replace(step, weight=whole * grid)
-        found.append(step)
-    return tuple(found)
+def quantised(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Return the operations with weights that 8 bits can hold: whole numbers from -127 to 127 times one per output."""
+    return map_products(lambda product: replace(product, weight=np.multiply(*_rounded(product.weight))), operations)
 
 
 def _rounded(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,12 +121,13 @@ def _rounded(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _sparse(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return how many weights each row stores, how many places each is from the one before, and the weights."""
-    row, column = np.nonzero(rows)
+    matrix = csr_array(rows)
+    row, column = np.repeat(np.arange(len(rows)), np.diff(matrix.indptr)), matrix.indices.astype(np.int64)
     skip = np.where(np.diff(row, prepend=-1) > 0, column, np.diff(column, prepend=0))
     fillers = np.maximum(skip - 1, 0) // 255
     stored = np.cumsum(fillers + 1)
     size = int(stored[-1]) if len(stored) else 1  # C has no empty arrays
     skips, weights = np.full(size, 255, np.uint8), np.zeros(size, rows.dtype)
-    skips[stored - 1], weights[stored - 1] = skip - 255 * fillers, rows[row, column]
+    skips[stored - 1], weights[stored - 1] = skip - 255 * fillers, matrix.data
     count = np.bincount(row, fillers + 1, minlength=len(rows))
     return count.astype(np.int64), skips, weights
