@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from quatnet import build
 from quatnet.data import load
 from quatnet.fast import cpu
 from quatnet.fast.networks import CpuNetwork
@@ -13,7 +14,7 @@ from quatnet.fast.optimizers import ChunkedOptimizer
 from quatnet.fast.sparse import FEW, SPARSE_BELOW
 from quatnet.fast.threads import Threads
 from quatnet.nn.architectures import Architecture
-from quatnet.nn.networks import Network, build
+from quatnet.nn.networks import Network
 from quatnet.nn.optimizers import Adam, Optimizer
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.settings import TrainSettings

@@ -11,7 +11,7 @@ from quatnet.fast import Compute
 from quatnet.nn import networks
 from quatnet.nn.networks import Network
 from quatnet.runs import Run
-from quatnet.settings import PruneSettings, TrainSettings
+from quatnet.settings import ModelSettings, PruneSettings, TrainSettings
 
 FAST = Compute()
 
@@ -28,21 +28,22 @@ def build(
     engine: str = "fast",
     **model: Any,
 ) -> Network:
-    """Build a network with its initial weights, as `quatnet.nn.networks.build`, on the fast engine.
+    """Build a network with its initial weights.
 
     Parameters
     ----------
-    arch, quaternion, input_shape, classes, device, model : as there; `model` has seed, dtype, init, width, signs, norm.
-    conv, threads, engine : as of `quatnet.Compute`.
+    arch, quaternion, model : what it is; `model` are other fields of `ModelSettings`.
+    input_shape : (height, width, channels) of one image.
+    classes : number of logits.
+    device, conv, threads, engine : as of `Compute`.
 
     Raises
     ------
     UsageError
         If an argument is none of these, or a width does not split into quaternions.
     """
-    network = networks.build(
-        arch, quaternion=quaternion, input_shape=input_shape, classes=classes, device=device, **model
-    )
+    settings = ModelSettings(arch=arch, quaternion=quaternion, **model)
+    network = networks.build(settings, input_shape, classes, device)
     return Compute(device, conv, threads, engine).prepare(network)
 
 

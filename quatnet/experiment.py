@@ -272,19 +272,7 @@ def trained_network(run: Run, round: int, engine: Engine = REFERENCE) -> Network
 
 def network_for(train: TrainSettings, data: DataDescription, engine: Engine = REFERENCE) -> Network:
     """Return the network of some settings with its initial weights, as it is to run."""
-    network = build(
-        train.arch,
-        quaternion=train.quaternion,
-        input_shape=data.input_shape,
-        classes=len(data.class_names),
-        seed=train.seed,
-        dtype=train.dtype,
-        init=train.init,
-        width=train.width,
-        signs=train.signs,
-        norm=train.norm,
-        device=engine.device,
-    )
+    network = build(train, data.input_shape, len(data.class_names), engine.device)
     return engine.prepare(network)
 
 

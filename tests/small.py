@@ -1,9 +1,11 @@
 """A tiny image set, and settings with which a whole experiment on it takes a few hundredths of a second."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+import quatnet
 from quatnet.data import Dataset, npz
 from quatnet.experiment import start
 from quatnet.fast import Compute
@@ -12,6 +14,9 @@ from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
 
 TRAIN, TEST, CLASSES = 60, 25, 3
+
+build = partial(quatnet.build, engine="reference")
+"""A network on the engine of the core."""
 
 
 def arrays(*, side=4, channels=1, train=TRAIN, test=TEST, classes=CLASSES, noise=60, seed=0):

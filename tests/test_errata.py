@@ -11,11 +11,12 @@ import pytest
 
 from quatnet.nn.initializers import paper
 from quatnet.nn.layers import QuaternionConv2d, QuaternionDense
-from quatnet.nn.networks import build, count_parameters
+from quatnet.nn.networks import count_parameters
 from quatnet.pruning.criteria import global_magnitude
 from quatnet.pruning.protocols import stops
 from quatnet.quaternion import hamilton
 from quatnet.settings import PruneSettings, TrainSettings
+from tests.small import build
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 TABLE_1 = {

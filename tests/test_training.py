@@ -9,7 +9,6 @@ from quatnet import training
 from quatnet.data import augment
 from quatnet.data.preprocess import Normalizer
 from quatnet.errors import RunError
-from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.streams import Phase, Position, Stream, generator
 from quatnet.training import (
@@ -22,6 +21,7 @@ from quatnet.training import (
     train_epoch,
 )
 from tests import small
+from tests.small import build
 
 ROUND_0 = Position(Phase.ROUNDS, 0)
 

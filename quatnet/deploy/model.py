@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,8 +47,7 @@ class Description:
 
     def build(self) -> Network:
         """Return the network, on one thread of the CPU, with initial weights."""
-        network = build(**asdict(self.settings), input_shape=self.input_shape, classes=len(self.class_names))
-        return accelerate(network, threads=1)
+        return accelerate(build(self.settings, self.input_shape, len(self.class_names)), threads=1)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from quatnet.nn.layers import (
 from quatnet.nn.losses import softmax_cross_entropy
 from quatnet.nn.parameters import Parameters
 from quatnet.quaternion import SIGN, Signs, shuffled_signs
-from quatnet.settings import DTYPES, SIGNS
+from quatnet.settings import ModelSettings
 from quatnet.streams import Stream, generator
 
 NORMALISATIONS = {"split": BatchNorm, "whitening": WhiteningBatchNorm, "scalar": ScalarBatchNorm}
@@ -242,37 +242,16 @@ def _residual(algebra: Algebra, inputs: int, outputs: int, halve: bool, arch: Ar
     return Residual(body, Sequential({"conv": conv, "norm": algebra.batch_norm(outputs)}))
 
 
-def build(
-    arch: str,
-    *,
-    quaternion: bool,
-    input_shape: tuple[int, int, int],
-    classes: int,
-    seed: int = 0,
-    dtype: str = "float32",
-    init: str = "paper",
-    width: float = 1.0,
-    signs: str = "hamilton",
-    norm: str = "split",
-    device: str = "cpu",
-) -> Network:
-    """Build a network of the paper with its initial weights.
+def build(model: ModelSettings, input_shape: tuple[int, int, int], classes: int, device: str = "cpu") -> Network:
+    """Build a network with its initial weights.
 
     Parameters
     ----------
-    arch : lenet (= lenet-300-100), lenet-12, conv-2, conv-4, conv-6, resnet-20, resnet-20-projection, resnet-18 or
-        vgg-16.
-    quaternion : whether all layers but the last have quaternion weights.
-    input_shape : (height, width, channels) of one image. A quaternion network adds the gray channel to colour images;
-        grayscale ones a lenet flattens in four blocks of pixels, and a conv net reads as quaternions without imaginary
-        part.
+    model : what it is. A quaternion network adds the gray channel to colour images; grayscale ones a lenet flattens in
+        four blocks of pixels, and a conv net reads as quaternions without imaginary part. Shuffled signs are drawn with
+        the seed.
+    input_shape : (height, width, channels) of one image.
     classes : number of logits.
-    seed : of the initial weights.
-    dtype : float32 or float64.
-    init : paper, matched, he or glorot.
-    width : factor of the widths of all hidden layers.
-    signs : of the quaternion product: hamilton, or shuffled (drawn with the seed), which is no product of quaternions.
-    norm : batch normalisation of quaternions, where the architecture has one: split, whitening or scalar.
     device : auto, cpu, gpu or gpu:K.
 
     Raises
@@ -280,21 +259,15 @@ def build(
     UsageError
         If an argument is none of these, or a width does not split into quaternions.
     """
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype: {dtype!r} given; allowed are {', '.join(DTYPES)}")
-    if seed < 0:
-        raise UsageError(f"seed: {seed} given; 0 or more is needed")
     if len(input_shape) != 3 or min(input_shape) < 1:
-        raise UsageError(f"input_shape: {input_shape} given; (height, width, channels) is needed")
+        raise UsageError(f"{input_shape} given; (height, width, channels) is needed", "input_shape")
     if classes < 2:
-        raise UsageError(f"classes: {classes} given; 2 or more are needed")
-    for name, value, allowed in (("signs", signs, SIGNS), ("norm", norm, tuple(NORMALISATIONS))):
-        if value not in allowed:
-            raise UsageError(f"{name}: {value!r} given; allowed are {', '.join(allowed)}")
-    table = SIGN if signs == "hamilton" else shuffled_signs(generator(seed, Stream.SIGNS))
-    layers = layers_of(architecture(arch).scaled(width), Algebra(quaternion, table, norm), input_shape, classes)
-    network = Network(layers, input_shape, dtype, backend.select(device))
-    network.initialize(init, generator(seed, Stream.INIT))
+        raise UsageError(f"{classes} given; 2 or more are needed", "classes")
+    table = SIGN if model.signs == "hamilton" else shuffled_signs(generator(model.seed, Stream.SIGNS))
+    algebra = Algebra(model.quaternion, table, model.norm)
+    layers = layers_of(architecture(model.arch).scaled(model.width), algebra, input_shape, classes)
+    network = Network(layers, input_shape, model.dtype, backend.select(device))
+    network.initialize(model.init, generator(model.seed, Stream.INIT))
     return network
 
 

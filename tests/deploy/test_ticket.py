@@ -31,11 +31,12 @@ from quatnet.deploy.ticket import decode, encode, entropy_bound, quantised, read
 from quatnet.deploy.values import varint
 from quatnet.errors import RunError, UsageError
 from quatnet.nn.architectures import ARCHITECTURES
-from quatnet.nn.networks import NORMALISATIONS, build
+from quatnet.nn.networks import NORMALISATIONS
 from quatnet.settings import ModelSettings
 from tests import small
 from tests.deploy import made
 from tests.deploy.test_mask_codes import mask_at, varint_at
+from tests.small import build
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ticket.md"
 NETWORKS = [

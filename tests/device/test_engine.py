@@ -9,7 +9,6 @@ from quatnet.experiment import start
 from quatnet.fast import Compute, accelerate
 from quatnet.nn.layers import Dense, MaxPool2d
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.networks import build
 from quatnet.nn.optimizers import Adam
 from quatnet.nn.parameters import Parameters
 from quatnet.pruning.criteria import CRITERIA
@@ -21,6 +20,7 @@ from quatnet.training import TrainingData, evaluate, make_optimizer, predict, tr
 from tests import small
 from tests.device.strict import installed, no_synchronisation
 from tests.nn.every import ARCHITECTURES, LAYERS, OPTIMIZERS, batches, network, random_layer, trained
+from tests.small import build
 
 DEVICES = ("cpu", "gpu")
 ROUND_0 = Position(Phase.ROUNDS, 0)

@@ -26,10 +26,10 @@ from quatnet.nn.layers import (
     Subsample,
     WhiteningBatchNorm,
 )
-from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 from quatnet.nn.parameters import Parameters
 from quatnet.quaternion import shuffled_signs
+from tests.small import build
 
 SHUFFLED = shuffled_signs(np.random.default_rng(0))
 
@@ -77,6 +77,7 @@ ARCHITECTURES = {
     "conv-4": ((8, 8, 1), 1 / 2),
     "conv-6": ((8, 10, 3), 1 / 4),
     "resnet-20": ((8, 6, 3), 1 / 4),
+    "resnet-20-projection": ((8, 6, 3), 1 / 4),
     "resnet-18": ((8, 9, 3), 1 / 16),
     "vgg-16": ((32, 32, 3), 1 / 16),
 }

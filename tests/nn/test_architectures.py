@@ -5,8 +5,8 @@ import pytest
 from quatnet.errors import UsageError
 from quatnet.nn.architectures import ARCHITECTURES, architecture
 from quatnet.nn.layers import WeightLayer
-from quatnet.nn.networks import build
 from tests.nn.every import network
+from tests.small import build
 
 MNIST = (28, 28, 1)
 CONV_2_BODY = ["conv1", "relu_conv1", "conv2", "pool1", "relu_conv2", "flatten", "fc1", "relu_fc1", "fc2", "relu_fc2"]
@@ -64,7 +64,7 @@ def test_a_width_that_floats_cannot_hold_is_whole_all_the_same(width):
 
 @pytest.mark.parametrize(("width", "nearest"), [(0.3, "0.333333"), (0.01, "0.0833333")])
 def test_a_width_that_gives_no_whole_number_of_neurons_names_the_nearest(width, nearest):
-    with pytest.raises(UsageError, match=rf"--width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
+    with pytest.raises(UsageError, match=rf"^width: {width} given; a layer of 12 needs .*, the nearest: {nearest}$"):
         build("lenet-12", quaternion=False, input_shape=MNIST, classes=10, width=width)
 
 

@@ -6,7 +6,8 @@ from scipy import stats
 
 from quatnet.nn.initializers import INITIALIZERS, glorot, he, matched, paper
 from quatnet.nn.layers import Conv2d, Dense, QuaternionConv2d, QuaternionDense, Sequential
-from quatnet.nn.networks import Network, build
+from quatnet.nn.networks import Network
+from tests.small import build
 
 REAL = [Dense(400, 600), Conv2d(64, 128, 3)]
 QUATERNION = [QuaternionDense(800, 1200), QuaternionConv2d(128, 256, 3)]

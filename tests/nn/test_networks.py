@@ -5,9 +5,10 @@ import pytest
 
 from quatnet.errors import UsageError
 from quatnet.nn.architectures import ARCHITECTURES
-from quatnet.nn.networks import Network, build, count_parameters
+from quatnet.nn.networks import Network, count_parameters
 from tests.nn import every
 from tests.nn.gradcheck import assert_gradients, assert_layer_gradients
+from tests.small import build
 
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 COUNTS = [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from quatnet.nn.losses import softmax_cross_entropy
-from quatnet.nn.networks import build
 from quatnet.nn.optimizers import SGD, Adam
 from tests.nn import every
+from tests.small import build
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 functional = torch.nn.functional

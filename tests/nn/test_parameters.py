@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from quatnet.nn.layers import Conv2d, Dense, QuaternionConv2d, QuaternionDense, Sequential
-from quatnet.nn.networks import build
 from quatnet.nn.parameters import Parameter, Parameters
+from tests.small import build
 
 
 @pytest.fixture

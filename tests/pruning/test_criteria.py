@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quatnet.nn.networks import build
 from quatnet.pruning.criteria import CRITERIA
+from tests.small import build
 
 ROUNDS = 20
 

@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from quatnet.nn.networks import build
 from quatnet.nn.optimizers import Optimizer
 from quatnet.pruning.masks import Masks
 from quatnet.streams import Phase, Position, Stream
 from tests import small
+from tests.small import build
 
 ROUNDS, EPOCHS, BATCHES = 2, 2, 3
 

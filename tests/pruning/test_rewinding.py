@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from quatnet import experiment as experiment_module
+from quatnet.api import reopen, start
 from quatnet.errors import RunError
-from quatnet.experiment import DENSE, Listener, reopen, start
+from quatnet.experiment import DENSE, Listener
 from quatnet.pruning.protocols import prune, train_dense
 from quatnet.runs import Run
 from tests import small

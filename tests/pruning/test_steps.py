@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from quatnet import experiment as experiment_module
+from quatnet.api import start
 from quatnet.errors import RunError
-from quatnet.experiment import DENSE, Listener, Reference, start
+from quatnet.experiment import DENSE, Listener, Reference
 from quatnet.files import write_npz
-from quatnet.nn.networks import build
 from quatnet.pruning.protocols import prune, train_dense
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase
 from tests import small
+from tests.small import build
 
 # Of a lenet-12 on 4 x 4 gray images in 3 classes: 16 x 12 and 12 x 3 weights, 12 and 3 biases; a quarter of the first.
 REAL_SIZE, BIASES = 16 * 12 + 12 + 12 * 3 + 3, 12 + 3
@@ -201,12 +202,12 @@ def test_the_engine_prepares_the_network_and_the_optimizer(tmp_path, small_set):
             seen.append(network)
             return network
 
-        def optimizer(self, optimizer):
-            seen.append(optimizer)
+        def optimizer(self, optimizer, network):
+            seen.extend((optimizer, network))
             return optimizer
 
-    experiment = start(tmp_path, small.train_settings(small_set), engine=Engine())
-    assert seen == [experiment.network, experiment.optimizer]
+    experiment = start(tmp_path, small.train_settings(small_set), compute=Engine())
+    assert seen == [experiment.network, experiment.optimizer, experiment.network]
 
 
 def test_a_new_run_builds_its_network_once(tmp_path, small_set, monkeypatch):

@@ -12,12 +12,12 @@ from quatnet.deploy.shrink import shrink
 from quatnet.errors import UsageError
 from quatnet.experiment import start
 from quatnet.nn.layers import BatchNorm, WeightLayer
-from quatnet.nn.networks import build
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.units import NONE, UNITS
 from quatnet.runs import run_name
 from quatnet.settings import PruneSettings
 from tests import small
+from tests.small import build
 
 NETWORKS = {
     "lenet": ("lenet-300-100", 0.08, (4, 4, 1)),

@@ -10,7 +10,6 @@ from quatnet.backend import array_module, gpu_problem, select, to_device, to_hos
 from quatnet.data import augment
 from quatnet.experiment import Listener, start
 from quatnet.fast import Compute, accelerate, accelerate_optimizer
-from quatnet.nn.networks import build
 from quatnet.pruning import protocols
 from quatnet.pruning.criteria import CRITERIA
 from quatnet.pruning.masks import Masks
@@ -28,6 +27,7 @@ from quatnet.training import (
 from tests import small
 from tests.fast.gpu.kernel_cases import CASES, assert_case_equal, both
 from tests.nn.every import network, random_mask
+from tests.small import build
 
 pytestmark = [pytest.mark.cupy, pytest.mark.skipif(gpu_problem() is not None, reason=str(gpu_problem()))]
 
