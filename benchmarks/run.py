@@ -28,8 +28,9 @@ import threadpoolctl
 from quatnet import build
 from quatnet.environment import describe
 from quatnet.fast import accelerate_optimizer
-from quatnet.nn.architectures import ARCHITECTURES, Algebra, Architecture, layers_of
+from quatnet.nn.architectures import ARCHITECTURES, Architecture
 from quatnet.nn.layers.layer import WeightLayer
+from quatnet.nn.networks import Algebra, layers_of
 from quatnet.nn.optimizers import Adam
 
 HERE = Path(__file__).resolve().parent

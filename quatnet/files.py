@@ -13,11 +13,12 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from quatnet.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and zipfile raise for a damaged .npz file."""
@@ -76,6 +77,8 @@ def read_json(path: Path) -> Any:
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = False) -> None:
     """Write arrays as .npz, atomically. Equal arrays give equal bytes."""
+    import numpy as np
+
     buffer = io.BytesIO()
     with uninterrupted(), zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
@@ -88,6 +91,8 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz file, never a pickle; a RunError if it is missing or damaged."""
+    import numpy as np
+
     try:
         with uninterrupted(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)

@@ -14,7 +14,7 @@ from typing import Any
 from quatnet.data.descriptions import DESCRIPTIONS
 from quatnet.errors import UsageError
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.sweep import Job
+from quatnet.sweep.jobs import Job
 
 SCALES = {"full": 1, "half": 2, "tenth": 10}
 """By what number the training images are divided."""

@@ -20,9 +20,7 @@ import os
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from quatnet.data.fingerprint import DataDescription
 from quatnet.errors import DataError, RunError, UsageError
@@ -38,12 +36,17 @@ from quatnet.files import (
     write_json,
     write_npz,
 )  # fmt: skip
-from quatnet.pruning.masks import Masks
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
-from quatnet.training import EpochResult, Progress
 
-Arrays: TypeAlias = dict[str, np.ndarray]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from quatnet.pruning.masks import Masks
+    from quatnet.training import EpochResult, Progress
+
+    Arrays: TypeAlias = dict[str, np.ndarray]
+
 SCHEMA = 1
 CSV_COLUMNS = (
     "arch", "dataset", "algebra", "protocol", "init", "seed", "round", "weights_left", "kept_weights", "accuracy",
@@ -175,6 +178,8 @@ class Run:
 
     def load_round(self, position: Position) -> tuple[Arrays, Masks]:
         """Return the weights and masks of a finished round; a RunError if a file is not the one that was written."""
+        from quatnet.pruning.masks import Masks
+
         folder = self.folder(position)
         verify(folder / "result.json", ("weights.npz", "mask.npz"))
         return read_npz(folder / "weights.npz"), Masks.load(folder / "mask.npz")
@@ -219,6 +224,8 @@ class Run:
         `arrays` are the flat arrays of network and optimizer. The checkpoint says how long metrics.jsonl is, so that a
         line whose checkpoint was never written is dropped by the next one.
         """
+        import numpy as np
+
         metrics = self.path / "metrics.jsonl"
         length = min(self._metrics_length(), metrics.stat().st_size if metrics.exists() else 0)
         line = json.dumps({"phase": position.phase.folder, "round": position.round, **_epoch(progress.last)}) + "\n"
@@ -243,6 +250,8 @@ class Run:
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Return what `save_checkpoint` took, or None when no epoch has been trained yet."""
+        from quatnet.training import EpochResult, Progress
+
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
@@ -267,6 +276,8 @@ class Run:
             raise RunError(f"{path}: not readable as one JSON object per line ({error})") from None
 
     def _metrics_length(self) -> int:
+        import numpy as np
+
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return 0

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Stream(IntEnum):
@@ -48,4 +50,6 @@ class Position:
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:
     """Return a fresh generator for `stream` at `position` (phase, round, epoch, as far as they apply)."""
+    import numpy as np
+
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(stream), *position)))

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import quatnet
-from quatnet.cli import main
+from quatnet.cli.group import group
 from quatnet.nn.networks import count_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,7 +103,7 @@ def _check_commands(text: str, where: str) -> None:
         program, *arguments = shlex.split(command)
         expanded = [path for argument in arguments for path in sorted(glob.glob(argument)) or [argument]]
         if program == "quatnet":
-            result = CliRunner().invoke(main, expanded, prog_name="quatnet")
+            result = CliRunner().invoke(group, expanded, prog_name="quatnet")
             exit_code, output = result.exit_code, result.output
         else:
             done = subprocess.run([program, *expanded], stdin=subprocess.DEVNULL, capture_output=True, text=True)

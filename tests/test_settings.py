@@ -9,7 +9,7 @@ import pytest
 
 from quatnet import settings as module
 from quatnet.errors import UsageError
-from quatnet.nn import architectures, initializers
+from quatnet.nn import architectures, initializers, networks
 from quatnet.pruning import criteria, protocols, units
 from quatnet.settings import ModelSettings, PruneSettings, TrainSettings, numbers, read_numbers
 
@@ -60,7 +60,7 @@ PRUNING_WRONG_TYPES = [
 NAMES = [
     (module.ARCHITECTURES, [*architectures.ALIASES, *architectures.ARCHITECTURES]),
     (module.INITIALIZERS, initializers.INITIALIZERS),
-    (module.NORMALISATIONS, architectures.NORMALISATIONS),
+    (module.NORMALISATIONS, networks.NORMALISATIONS),
     (module.CRITERIA, criteria.CRITERIA),
     (module.UNITS, units.UNITS),
     (module.PROTOCOLS, protocols.PROTOCOLS),

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from quatnet.cli import options
 from quatnet.cli.console import Output, share
-from quatnet.deploy.card import BATCHES, COMPILED, DENSE, NUMPY, ONNX, SPARSE, C, Card, RoundCard, card_of
-from quatnet.deploy.layouts import LAYOUTS
-from quatnet.environment import describe
+from quatnet.deploy.choices import LAYOUTS
 from quatnet.errors import UsageError
-from quatnet.experiment import data_of
 from quatnet.files import write_json
-from quatnet.report.sizes import save_picture
 from quatnet.runs import Run
+
+if TYPE_CHECKING:
+    from quatnet.deploy.card import Card, RoundCard
 
 SIZES = ("ticket float32", "ticket int8", "seed", "C float32", "C int8", "ONNX")
 
@@ -64,6 +63,11 @@ def bench(
     \b
     Example: quatnet bench runs/lenet-12-real-mnist-seed0 --figure card.png
     """
+    from quatnet.deploy.card import BATCHES, card_of
+    from quatnet.environment import describe
+    from quatnet.experiment import data_of
+    from quatnet.report.sizes import save_picture
+
     output = Output(as_json=as_json, quiet=quiet)
     runs = [Run(path) for path in (run, against) if path is not None]
     _check(runs)
@@ -142,6 +146,8 @@ def _show_bytes(output: Output, cards: list[Card]) -> None:
 
 
 def _show_latencies(output: Output, cards: list[Card], batch: int) -> None:
+    from quatnet.deploy.card import COMPILED, DENSE, NUMPY, ONNX, SPARSE, C
+
     names = [name for name in (NUMPY, DENSE, SPARSE, COMPILED, C, ONNX) if name in cards[0].rounds[0].latency]
     images = "one image" if batch == 1 else f"{batch} images"
     output.say(f"microseconds for {images}: median (95 %)")
@@ -160,6 +166,8 @@ def _latency(card: RoundCard, name: str, batch: int) -> str:
 
 def findings(cards: list[Card]) -> list[str]:
     """Say in sentences what the card shows: the work of both algebras, and where dense is faster."""
+    from quatnet.deploy.card import BATCHES, DENSE, SPARSE
+
     sentences = []
     for one in cards:
         if one.algebra == "quaternion":
@@ -182,4 +190,6 @@ def findings(cards: list[Card]) -> list[str]:
 
 
 def _as_json(one: Card) -> dict[str, Any]:
+    from quatnet.deploy.card import BATCHES
+
     return {**asdict(one), "break_even": {str(batch): one.break_even(batch) for batch in BATCHES}}

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 import click
-import numpy as np
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from quatnet.cli import options
 from quatnet.cli.console import Output
-from quatnet.data import entries, load
-from quatnet.data import fetch as download
+from quatnet.data import entries
 from quatnet.nn.architectures import ARCHITECTURES
 
 
@@ -66,10 +62,13 @@ def fetch(names: tuple[str, ...], data_dir: Path, as_json: bool, quiet: bool) ->
     \b
     Example: quatnet data fetch mnist
     """
+    from quatnet.cli.progress import DownloadBars
+    from quatnet.data import fetch as download
+
     output = Output(as_json=as_json, quiet=quiet)
     paths = {}
     for name in names:
-        with _DownloadBars(output) as bars:
+        with DownloadBars(output) as bars:
             paths[name] = download(name, data_dir, progress=bars.update)
         output.say(f"{name}: {paths[name]}")
     output.finish({"paths": {name: str(path) for name, path in paths.items()}})
@@ -86,6 +85,10 @@ def show(name_or_path: str, data_dir: Path, as_json: bool, quiet: bool) -> None:
     \b
     Example: quatnet data show mnist-mini
     """
+    import numpy as np
+
+    from quatnet.data import load
+
     output = Output(as_json=as_json, quiet=quiet)
     d = load(name_or_path, data_dir=data_dir)
     train = np.bincount(d.y_train, minlength=d.classes)
@@ -116,38 +119,6 @@ def show(name_or_path: str, data_dir: Path, as_json: bool, quiet: bool) -> None:
             ],
         }
     )
-
-
-class _DownloadBars:
-    """A bar per file, on a terminal."""
-
-    def __init__(self, output: Output) -> None:
-        self._shown = output.console.is_terminal and not output.console.quiet
-        self._tasks: dict[str, TaskID] = {}
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=output.console,
-        )
-
-    def __enter__(self) -> _DownloadBars:
-        if self._shown:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._shown:
-            self._bars.stop()
-
-    def update(self, file: str, done: int, total: int | None) -> None:
-        """Show how much of a file is here."""
-        if file not in self._tasks:
-            self._tasks[file] = self._bars.add_task(file, total=total)
-        self._bars.update(self._tasks[file], completed=done, total=total)
 
 
 def _use(name: str) -> str:

@@ -6,13 +6,9 @@ from importlib import util
 from typing import Any
 
 import click
-import numpy as np
 
-from quatnet.backend import gpu_problem, select
 from quatnet.cli import options
 from quatnet.cli.console import Output
-from quatnet.doctor import checks, timings
-from quatnet.environment import describe
 from quatnet.errors import RunError
 
 OPTIONAL = {
@@ -38,6 +34,12 @@ def doctor(device: str, as_json: bool, quiet: bool) -> None:
     \b
     Example: quatnet doctor --device gpu
     """
+    import numpy as np
+
+    from quatnet.backend import gpu_problem, select
+    from quatnet.doctor import checks, timings
+    from quatnet.environment import describe
+
     output = Output(as_json=as_json, quiet=quiet)
     if device == "auto":
         device = "cpu" if select(device) is np else "gpu"

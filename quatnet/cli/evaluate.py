@@ -6,12 +6,9 @@ from pathlib import Path
 
 import click
 
-from quatnet import training
 from quatnet.cli import options
 from quatnet.cli.console import Output, weights_left
 from quatnet.cli.summary import dense_percent, summary
-from quatnet.experiment import data_of, finished_round, trained_network
-from quatnet.fast import Compute
 from quatnet.runs import Run
 
 
@@ -42,6 +39,10 @@ def evaluate(
     \b
     Example: quatnet evaluate runs/lenet-real-mnist-mini-seed0-44136fa3 --round 5
     """
+    from quatnet import training
+    from quatnet.experiment import data_of, finished_round, trained_network
+    from quatnet.fast import Compute
+
     output = Output(as_json=as_json, quiet=quiet)
     opened = Run(run)
     settings = opened.train_settings

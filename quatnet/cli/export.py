@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from quatnet.cli import options
 from quatnet.cli.console import Output
-from quatnet.data import Dataset
-from quatnet.deploy import c, onnx, seed_ticket, ticket
-from quatnet.deploy.model import Model
-from quatnet.deploy.values import VALUES
+from quatnet.deploy.choices import VALUES
 from quatnet.errors import DataError, UsageError
-from quatnet.experiment import data_of, finished_round
-from quatnet.images import as_bytes
 from quatnet.runs import RoundResult, Run
+
+if TYPE_CHECKING:
+    from quatnet.data import Dataset
+    from quatnet.deploy.model import Model
 
 SUFFIXES = {"ticket": ".ticket", "seed": ".seed", "onnx": ".onnx", "c": ""}
 
@@ -71,6 +69,10 @@ def export(
     Examples: quatnet export runs/lenet-12-real-mnist-seed0 --values int8
               quatnet export runs/lenet-12-real-mnist-seed0 --format c
     """
+    from quatnet.deploy import onnx, seed_ticket, ticket
+    from quatnet.deploy.model import Model
+    from quatnet.experiment import finished_round
+
     screen = Output(as_json=as_json, quiet=quiet)
     if preprocessing and format_ != "onnx":
         raise UsageError(f"--preprocessing: --format {format_} given; only --format onnx has it")
@@ -110,6 +112,12 @@ def _export_c(
     screen: Output, run: Run, result: RoundResult, folder: Path, name: str, values: str, data_dir: Path
 ) -> dict[str, Any]:
     """Write the C program with what the network of float32 or int8 weights reaches on the test set, if that is here."""
+    import numpy as np
+
+    from quatnet.deploy import c
+    from quatnet.deploy.model import Model
+    from quatnet.images import as_bytes
+
     model = Model.of(run, result.round)
     dataset = _test_set(screen, run, data_dir)
     accuracy = None
@@ -148,6 +156,8 @@ def _say(screen: Output, accuracy: float, dataset: Dataset, result: RoundResult)
 
 def _test_set(screen: Output, run: Run, data_dir: Path) -> Dataset | None:
     """Return the data of a run; where they are not here, say that nothing can be measured."""
+    from quatnet.experiment import data_of
+
     try:
         return data_of(run, data_dir=data_dir).dataset
     except DataError as error:

@@ -9,10 +9,7 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Output
 from quatnet.data import entries
-from quatnet.nn.architectures import ARCHITECTURES, Algebra, Architecture, layers_of
-from quatnet.nn.layers import Conv2d
-from quatnet.nn.networks import count_parameters
-from quatnet.pruning.masks import weights_left
+from quatnet.nn.architectures import ARCHITECTURES, Architecture
 
 
 @click.command()
@@ -73,6 +70,10 @@ def _convolutions(arch: Architecture) -> str:
 
 
 def _row(arch: Architecture, quaternion: bool, classes: int) -> dict[str, Any]:
+    from quatnet.nn.layers import Conv2d
+    from quatnet.nn.networks import Algebra, count_parameters, layers_of
+    from quatnet.pruning.masks import weights_left
+
     shape = next(entry.shape for entry in entries() if entry.name == arch.paper_dataset)
     weights, biases = count_parameters(arch.name, quaternion, shape, classes)
     real = count_parameters(arch.name, False, shape, classes)

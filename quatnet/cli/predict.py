@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import numpy as np
 
 from quatnet.cli import options
 from quatnet.cli.console import Output
-from quatnet.deploy.model import Description, Model
-from quatnet.deploy.ticket import read_ticket
 from quatnet.errors import UsageError
-from quatnet.experiment import finished_round, trained_network
-from quatnet.fast import Compute
-from quatnet.images import check_scale, read_images
 from quatnet.runs import Run
 
 
@@ -45,6 +39,14 @@ def predict(
     \b
     Example: quatnet predict runs/lenet-real-mnist-mini-seed0-44136fa3 seven.png
     """
+    import numpy as np
+
+    from quatnet.deploy.model import Description, Model
+    from quatnet.deploy.ticket import read_ticket
+    from quatnet.experiment import finished_round, trained_network
+    from quatnet.fast import Compute
+    from quatnet.images import check_scale, read_images
+
     output = Output(as_json=as_json, quiet=quiet)
     if run.is_file():
         for option, value in (("--round", round_), ("--device", device)):

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from quatnet.cli import options
-from quatnet.cli.console import Follower, Output, pruned, share, weights_left
+from quatnet.cli.console import Output, pruned, share, weights_left
 from quatnet.cli.size import Size
 from quatnet.cli.summary import dense_percent, introduce, summary
-from quatnet.deploy.budget import MOST_ROUNDS, Goal, Trial, prune_until
-from quatnet.deploy.values import VALUES
+from quatnet.deploy.choices import VALUES
 from quatnet.errors import RunError, UsageError
-from quatnet.experiment import Experiment, reopen, start
-from quatnet.fast import Compute
 from quatnet.nn.architectures import architecture
-from quatnet.pruning import protocols
-from quatnet.report.figures import save_curves
 from quatnet.runs import RoundResult, Run, check_same_settings, list_runs
 from quatnet.settings import PruneSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from quatnet.deploy.budget import Goal, Trial
+    from quatnet.experiment import Experiment
 
 PRUNING = tuple(field.name for field in fields(PruneSettings))
 
@@ -43,7 +42,7 @@ PRUNING = tuple(field.name for field in fields(PruneSettings))
     "Pruning",
     "--values",
     type=click.Choice(VALUES),
-    show_default=Goal.values,
+    show_default=VALUES[0],
     help="How the ticket of --budget stores weights.",
 )
 @options.of(TrainSettings)
@@ -83,6 +82,12 @@ def prune(
               quatnet prune --arch lenet --quaternion --rounds 20
               quatnet prune --arch lenet --quaternion --budget 16kB
     """
+    from quatnet.cli.progress import Follower
+    from quatnet.deploy.budget import MOST_ROUNDS, Goal, prune_until
+    from quatnet.experiment import reopen, start
+    from quatnet.fast import Compute
+    from quatnet.pruning import protocols
+
     output = Output(as_json=as_json, quiet=quiet)
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
     if values is not None and budget is None:
@@ -158,6 +163,8 @@ def _settings_for(path: Path, training: dict[str, Any], pruning: dict[str, Any])
 
 
 def _show(output: Output, experiment: Experiment, results: list[RoundResult]) -> None:
+    from quatnet.report.figures import save_curves
+
     dense = dense_percent(experiment.run)
     output.say()
     output.table(

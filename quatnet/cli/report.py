@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,11 @@ from quatnet.cli import options
 from quatnet.cli.console import Output, share
 from quatnet.errors import UsageError
 from quatnet.files import write_bytes
-from quatnet.report import experiments, paper, points, summary
-from quatnet.report.comparison import Comparison
-from quatnet.report.figures import save_sections
-from quatnet.report.page import page
-from quatnet.report.summary import Section
 from quatnet.runs import list_runs
+
+if TYPE_CHECKING:
+    from quatnet.report.comparison import Comparison
+    from quatnet.report.summary import Row, Section
 
 
 @click.command()
@@ -46,6 +46,10 @@ def report(
     Examples: quatnet report runs/lenet-12-*
               quatnet report runs/lenet-12-* --paper 5b --html report.html
     """
+    from quatnet.report import experiments, paper, points, summary
+    from quatnet.report.figures import save_sections
+    from quatnet.report.page import page
+
     output = Output(as_json=as_json, quiet=quiet)
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise UsageError(f"--figure: {picture} given; a name that ends in .svg or .png is needed")
@@ -88,6 +92,8 @@ def _expanded(path: Path) -> list[Path]:
 
 
 def _show(output: Output, section: Section) -> None:
+    from quatnet.report import paper, summary
+
     experiment = section.experiment
     output.say(experiment.title)
     for curve in experiment.curves.values():
@@ -111,6 +117,8 @@ def _show(output: Output, section: Section) -> None:
 
 
 def _show_rows(output: Output, section: Section) -> None:
+    from quatnet.report import summary
+
     columns = ["algebra", "round", "weights left", "weights", "accuracy, %", summary.BAND]
     if section.figure is not None:
         columns += ["paper", "difference", "within 1 sigma", "p", "verdict"]
@@ -124,7 +132,7 @@ def _show_rows(output: Output, section: Section) -> None:
     output.table(columns, rows)
 
 
-def _verdict(row: summary.Row) -> list[str]:
+def _verdict(row: Row) -> list[str]:
     verdict = row.paper
     if verdict is None:
         return ["-"] * 5
@@ -134,4 +142,6 @@ def _verdict(row: summary.Row) -> list[str]:
 
 
 def _show_levels(output: Output, comparison: Comparison) -> None:
+    from quatnet.report import summary
+
     output.table(list(summary.LEVEL_COLUMNS), [summary.level_cells(level) for level in comparison.levels])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,17 +14,16 @@ from quatnet.cli import options
 from quatnet.cli.console import Output
 from quatnet.cli.report import report
 from quatnet.cli.sweep import Screen, exit_if_failed
-from quatnet.cost import Cost, measure
-from quatnet.data import load
-from quatnet.fast import Compute
 from quatnet.files import write_bytes
 from quatnet.presets import ALIASES, PRESETS, SCALES, Preset
-from quatnet.report import ablations, epochs, paper
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.sweep import Job, run_jobs, standing
-from quatnet.sweep.local import at_once
-from quatnet.sweep.run import check
+from quatnet.sweep.jobs import Job, standing
+
+if TYPE_CHECKING:
+    from quatnet.cost import Cost
+    from quatnet.fast import Compute
+    from quatnet.report.ablations import Cell
 
 TRAINING = ("dataset", "train_size", "test_size", "epochs", "rate", "test_every")
 PRUNING = ("protocol", "rounds", "amount", "fresh_optimizer", "retrain_rounds", "search_epochs")
@@ -83,6 +82,10 @@ def reproduce(
     Examples: quatnet reproduce 5b --seeds 5
               quatnet reproduce 4c --scale tenth --protocol imp --dry-run
     """
+    from quatnet.fast import Compute
+    from quatnet.report import paper
+    from quatnet.sweep.run import check, run_jobs
+
     output = Output(as_json=as_json, quiet=quiet)
     figure = ALIASES.get(figure, figure)
     preset, chosen = PRESETS[figure], options.given(given)
@@ -127,6 +130,10 @@ def reproduce(
 
 def _say_cost(output: Output, todo: Sequence[Job], compute: Compute, data_dir: Path, workers: int | None) -> float:
     """Say how much is left to do, measured once per network, and return the seconds that it takes at most."""
+    from quatnet.cost import measure
+    from quatnet.data import load
+    from quatnet.sweep.local import at_once
+
     if not todo:
         output.say("all runs are finished")
         return 0.0
@@ -163,6 +170,8 @@ def _duration(seconds: float) -> str:
 
 def _curves(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path) -> None:
     """Show the last epochs beside the paper's, and draw the curves."""
+    from quatnet.report import epochs, paper
+
     curves = {
         algebra: epochs.ours([run for run in runs if run.train_settings.algebra == algebra], preset.curve)
         for algebra in ("real", "quaternion")
@@ -187,6 +196,8 @@ def _curves(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path)
 
 def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path) -> None:
     """Show all variants at the same numbers of weights left, and draw them."""
+    from quatnet.report import ablations
+
     count = len(preset.variants)
     by_variant = {variant.label: runs[index::count] for index, variant in enumerate(preset.variants)}
     trials = {label: [run.results() for run in of_seed] for label, of_seed in by_variant.items()}
@@ -225,14 +236,14 @@ def _settings(runs: Mapping[str, Sequence[Run]]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _cell(cell: ablations.Cell) -> str:
+def _cell(cell: Cell) -> str:
     if cell is None:
         return "-"
     mean, deviation = cell
     return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
 
 
-def _difference(cell: ablations.Cell) -> str:
+def _difference(cell: Cell) -> str:
     if cell is None:
         return "-"
     mean, half = cell

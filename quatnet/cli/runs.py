@@ -28,7 +28,7 @@ def runs(runs_dir: Path, as_json: bool, quiet: bool) -> None:
     Example: quatnet runs
     """
     output = Output(as_json=as_json, quiet=quiet)
-    rows = [_row(path) for path in list_runs(runs_dir)]
+    rows = [_row(path, whole=as_json) for path in list_runs(runs_dir)]
     if not rows:
         output.say(f"no runs in {runs_dir}; start one with: quatnet train --arch lenet --quaternion")
     else:
@@ -36,20 +36,24 @@ def runs(runs_dir: Path, as_json: bool, quiet: bool) -> None:
     output.finish({"runs": rows})
 
 
-def _row(path: Path) -> dict[str, Any]:
+def _row(path: Path, *, whole: bool) -> dict[str, Any]:
+    """Return the cells of a run, or its whole JSON object, which takes the network to count its parameters."""
     try:
         run = Run(path)
         results = run.results()
     except QuatnetError as error:
         return {"run": str(path), "state": "damaged", "error": str(error)}
     prune = run.prune_settings
-    row = {
+    row: dict[str, Any] = {
         "run": str(path),
         "state": _state(results[-1].round, prune) if results else "training",
         "protocol": prune.protocol if prune else None,
     }
     if results:
-        row |= summary(run, results[-1]) | {"dense_accuracy": results[0].accuracy}
+        last = results[-1]
+        row |= {"dense_accuracy": results[0].accuracy, "accuracy": last.accuracy, "weights_left": last.weights_left}
+        if whole:
+            row |= summary(run, last)
     return row
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quatnet.cli.console import Output
-from quatnet.experiment import Experiment
 from quatnet.nn.architectures import architecture
-from quatnet.nn.networks import count_parameters
-from quatnet.pruning.masks import weights_left
 from quatnet.runs import RoundResult, Run
+
+if TYPE_CHECKING:
+    from quatnet.experiment import Experiment
 
 
 def parameters(run: Run) -> int:
@@ -19,11 +19,16 @@ def parameters(run: Run) -> int:
 
 def dense_percent(run: Run) -> float:
     """Return the weights left of the unpruned network, in percent of the real one of full width."""
+    from quatnet.nn.networks import count_parameters
+    from quatnet.pruning.masks import weights_left
+
     train, data = run.train_settings, run.data
     return weights_left(*_counts(run), count_parameters(train.arch, False, data.input_shape, len(data.class_names)))
 
 
 def _counts(run: Run) -> tuple[int, int]:
+    from quatnet.nn.networks import count_parameters
+
     train, classes = run.train_settings, len(run.data.class_names)
     return count_parameters(train.arch, train.quaternion, run.data.input_shape, classes, train.width, train.norm)
 

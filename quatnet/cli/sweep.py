@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.live import Live
-from rich.table import Table
 
 from quatnet.cli import options
 from quatnet.cli.console import Output, share, weights_left
 from quatnet.errors import RunError, UsageError
-from quatnet.fast import Compute
 from quatnet.runs import RoundResult
 from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
 from quatnet.streams import Phase
-from quatnet.sweep import Standing, jobs_of, run_jobs, standing
-from quatnet.sweep.grid import CHOICES, LISTED, read
-from quatnet.sweep.run import check
+from quatnet.sweep.grid import CHOICES, LISTED, jobs_of, read
+from quatnet.sweep.jobs import Standing, standing
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 STATES = ("finished", "begun", "new", "failed", "damaged")
 ON_TOP = ("begun", "failed", "damaged", "new", "finished")
@@ -68,6 +67,9 @@ def sweep(
     Examples: quatnet sweep --arch lenet-12 --seeds 0-4
               quatnet sweep grid.toml --dry-run
     """
+    from quatnet.fast import Compute
+    from quatnet.sweep.run import check, run_jobs
+
     output = Output(as_json=as_json, quiet=quiet)
     given = {name.replace("_", "-"): value for name, value in options.given(settings).items()}
     from_file = read(grid) if grid else {}
@@ -115,6 +117,8 @@ class Screen:
     """All runs at once: a table on a terminal, elsewhere a line per finished round and per run that has ended."""
 
     def __init__(self, output: Output, standings: Sequence[Standing]) -> None:
+        from rich.live import Live
+
         self._output = output
         self._before = {s.job: s for s in standings}
         shown = output.console.is_terminal and not output.console.quiet
@@ -149,6 +153,8 @@ class Screen:
             self._output.say(f"{name}  {now.state}" + (f": {now.error}" if now.error else ""))
 
     def _table(self, standings: Sequence[Standing]) -> Table:
+        from rich.table import Table
+
         table = Table("run", "state", "epoch", "dense", "last", "weights left", box=None, caption=_count(standings))
         rows = sorted(standings, key=lambda s: ON_TOP.index(s.state))
         for s in rows[: max(1, self._output.console.height - OTHER_LINES)]:

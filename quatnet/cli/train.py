@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from quatnet.cli import options
-from quatnet.cli.console import Follower, Output, weights_left
+from quatnet.cli.console import Output, weights_left
 from quatnet.cli.summary import dense_percent, introduce, summary
-from quatnet.deploy import seed_ticket
-from quatnet.deploy.seed_ticket import SeedTicket
 from quatnet.errors import UsageError
-from quatnet.experiment import finished_round, start
-from quatnet.fast import Compute
 from quatnet.nn.architectures import ALIASES, ARCHITECTURES
-from quatnet.pruning.protocols import train_dense
 from quatnet.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from quatnet.deploy.seed_ticket import SeedTicket
+    from quatnet.fast import Compute
 
 DIFFERENT = (
     "the weights are not those of the ticket's run bit for bit: another machine, library or number of threads rounds "
@@ -58,6 +57,12 @@ def train(
     \b
     Example: quatnet train --arch lenet --quaternion
     """
+    from quatnet.cli.progress import Follower
+    from quatnet.deploy.seed_ticket import read_seed_ticket
+    from quatnet.experiment import start
+    from quatnet.fast import Compute
+    from quatnet.pruning.protocols import train_dense
+
     output = Output(as_json=as_json, quiet=quiet)
     compute = Compute(device, conv, threads, engine)
     given = options.given(training)
@@ -65,7 +70,7 @@ def train(
         if arch is not None or given:
             name = "arch" if arch is not None else next(iter(given)).replace("_", "-")
             raise UsageError(f"--ticket: --{name} given too; the ticket has all settings")
-        _train_again(output, seed_ticket.read_seed_ticket(ticket), runs_dir, data_dir, compute)
+        _train_again(output, read_seed_ticket(ticket), runs_dir, data_dir, compute)
         return
     if arch is None:
         architectures = ", ".join([*ALIASES, *ARCHITECTURES])
@@ -89,6 +94,10 @@ def train(
 
 def _train_again(output: Output, ticket: SeedTicket, runs_dir: Path, data_dir: Path, compute: Compute) -> None:
     """Train the round of a seed ticket, and say whether it ended as the first time."""
+    from quatnet.cli.progress import Follower
+    from quatnet.deploy import seed_ticket
+    from quatnet.experiment import finished_round
+
     train = ticket.train
     output.say(
         f"{train.arch}, {train.algebra}, on {train.dataset}: round {ticket.round}, {ticket.masks.count():,} weights"

@@ -1,58 +1,21 @@
-"""Every image set quatnet can train on: `load` by name or path, and `entries`, the list with what is where."""
+"""Every image set quatnet can train on, by its name or from a path."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from quatnet.data import cifar, idx, mnist_mini, npz, shapes
 from quatnet.data.dataset import Dataset
 from quatnet.data.descriptions import DESCRIPTIONS, Description
+from quatnet.data.layouts import IDX_FILES, Layout, find_idx
+from quatnet.data.places import default_data_dir, locate
 from quatnet.data.preprocess import channel_statistics
 from quatnet.errors import DataError, UsageError
 
 _FORMATS = "an .npz file, or a folder of idx files, or a folder or archive of a binary CIFAR"
 _ARCHIVES = (".tar", ".tgz", ".tar.gz")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the list of data sets; `where` is a path, "built in" or "not here"."""
-
-    name: str
-    description: str
-    train_images: int
-    test_images: int
-    shape: tuple[int, int, int]
-    classes: int
-    where: str
-    licence: str
-
-
-def default_data_dir() -> Path:
-    """Return the folder of the data sets: $QUATNET_DATA, or else ~/.cache/quatnet-data."""
-    chosen = os.environ.get("QUATNET_DATA")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "quatnet-data"
-
-
-def entries(data_dir: Path | None = None) -> list[Entry]:
-    """Return one entry per named data set, with the place where `load` would find it."""
-    data_dir = data_dir or default_data_dir()
-    return [
-        Entry(
-            name=known.name,
-            description=known.description,
-            train_images=known.train_images,
-            test_images=known.test_images,
-            shape=known.shape,
-            classes=len(known.class_names),
-            where=_where(known, data_dir),
-            licence=known.licence,
-        )
-        for known in DESCRIPTIONS.values()
-    ]
 
 
 def load(name_or_path: str | os.PathLike[str], *, data_dir: Path | None = None) -> Dataset:
@@ -87,7 +50,7 @@ def _load_named(known: Description, data_dir: Path) -> Dataset:
         return mnist_mini.load()
     if known.name == "shapes":
         return shapes.load()
-    path = _locate(known, data_dir)
+    path = locate(known, data_dir)
     if path is None:
         raise _not_here(known, data_dir)
     if known.layout is not None:
@@ -98,7 +61,7 @@ def _load_named(known: Description, data_dir: Path) -> Dataset:
 def _load_path(path: Path) -> Dataset:
     if path.suffix == ".npz":
         return npz.load(path)
-    if path.is_dir() and any(idx.find(path, name) for name in idx.FILES):
+    if path.is_dir() and any(find_idx(path, name) for name in IDX_FILES):
         return _load_idx(path, None)
     if path.is_dir() or path.name.endswith(_ARCHIVES):
         layout = cifar.recognise(path)
@@ -107,7 +70,7 @@ def _load_path(path: Path) -> Dataset:
     raise DataError(f"{path}: no known format, expected {_FORMATS}")
 
 
-def _load_cifar(layout: cifar.Layout, path: Path) -> Dataset:
+def _load_cifar(layout: Layout, path: Path) -> Dataset:
     known = next(known for known in DESCRIPTIONS.values() if known.layout is layout)
     return _dataset(known, cifar.read(layout, path), path)
 
@@ -156,32 +119,12 @@ def _dataset(known: Description, arrays: idx.Arrays, path: Path) -> Dataset:
     )
 
 
-def _locate(known: Description, data_dir: Path) -> Path | None:
-    if known.layout is not None:
-        return cifar.locate(known.layout, data_dir)
-    folder = data_dir / known.name
-    return folder if all(idx.find(folder, name) for name in idx.FILES) else None
-
-
-def _where(known: Description, data_dir: Path) -> str:
-    if known.built_in:
-        return "built in"
-    try:
-        path = _locate(known, data_dir)
-    except DataError:  # only pickles are there
-        path = None
-    if path is None:
-        return "not here"
-    part = known.layout is not None and path.is_dir() and not cifar.is_whole(known.layout, path)
-    return f"{path} (part of the set)" if part else str(path)
-
-
 def _not_here(known: Description, data_dir: Path) -> DataError:
     if known.layout is not None:
         wanted, folder = f"{known.layout.archive} or {known.layout.folder}/", data_dir
     else:
         folder = data_dir / known.name
-        wanted = next(f"{name}.gz" for name in idx.FILES if idx.find(folder, name) is None)
+        wanted = next(f"{name}.gz" for name in IDX_FILES if find_idx(folder, name) is None)
     return DataError(
         f"data set {known.name} is not here: no {wanted} in {folder}; "
         f"get it with `quatnet data fetch {known.name}`, or use the built-in {known.stand_in}"

@@ -10,8 +10,9 @@ from typing import Any
 import pooch
 import requests
 
-from quatnet.data import cifar, idx
+from quatnet.data import idx
 from quatnet.data.descriptions import DESCRIPTIONS
+from quatnet.data.layouts import CIFAR10, CIFAR100, is_whole
 from quatnet.errors import DataError, UsageError
 
 Progress = Callable[[str, int, int | None], None]
@@ -57,12 +58,12 @@ SOURCES = {
     "cifar10": Source(
         folder="",
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
-        files={cifar.CIFAR10.archive: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+        files={CIFAR10.archive: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
     ),
     "cifar100": Source(
         folder="",
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
-        files={cifar.CIFAR100.archive: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"},
+        files={CIFAR100.archive: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"},
     ),
 }
 
@@ -109,7 +110,7 @@ def _whole(name: str, data_dir: Path, folder: Path) -> Path | None:
     """Return where the set lies in a readable form other than the downloaded files, None if it does not."""
     layout, images = DESCRIPTIONS[name].layout, DESCRIPTIONS[name].train_images
     if layout is not None:
-        return data_dir / layout.folder if cifar.is_whole(layout, data_dir / layout.folder) else None
+        return data_dir / layout.folder if is_whole(layout, data_dir / layout.folder) else None
     try:
         return folder if len(idx.read_folder(folder, classes=10)[0]) == images else None
     except DataError:

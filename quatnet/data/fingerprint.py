@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from quatnet.data.dataset import Dataset
+    from quatnet.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class DataDescription:
     @classmethod
     def of(cls, d: Dataset, *held_out: np.ndarray | None) -> DataDescription:
         """Describe a data set as it is cut for a training, with the images and labels that are held out of it."""
+        import numpy as np
+
         digest = hashlib.sha256()
         for array in (d.x_train, d.y_train, d.x_test, d.y_test, *(h for h in held_out if h is not None)):
             digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from quatnet.data.layouts import IDX_FILES, find_idx
 from quatnet.errors import DataError
-
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]
 
@@ -22,12 +21,6 @@ _KINDS = {0x00000803: "images", 0x00000801: "labels"}
 _TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 # Deflate cannot expand its input by more than this factor.
 _MOST_EXPANSION = 1032
-
-
-def find(folder: Path, name: str) -> Path | None:
-    """Return the path of `name` or `name`.gz in `folder`, None when neither is there."""
-    candidates = (folder / f"{name}.gz", folder / name)
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def read_folder(folder: Path, classes: int | None = None) -> Arrays:
@@ -41,10 +34,12 @@ def read_folder(folder: Path, classes: int | None = None) -> Arrays:
         A file is missing or damaged, images and labels differ in number, or the image sizes differ.
     """
     paths = []
-    for name in FILES:
-        path = find(folder, name)
+    for name in IDX_FILES:
+        path = find_idx(folder, name)
         if path is None:
-            raise DataError(f"{folder}: neither {name}.gz nor {name} is here; expected are all of {', '.join(FILES)}")
+            raise DataError(
+                f"{folder}: neither {name}.gz nor {name} is here; expected are all of {', '.join(IDX_FILES)}"
+            )
         paths.append(path)
     x_train, y_train = _read_pair(paths[0], paths[1], classes)
     x_test, y_test = _read_pair(paths[2], paths[3], classes)

@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 
 from quatnet.data.dataset import Dataset
-from quatnet.data.preprocess import MNIST_MEAN, MNIST_STD
+from quatnet.data.descriptions import MNIST_MEAN, MNIST_STD
 from quatnet.files import uninterrupted
 
 

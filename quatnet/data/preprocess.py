@@ -14,11 +14,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from quatnet.backend import array_module, to_device
 
-# The paper's code normalises both CIFARs with ImageNet's constants.
-CIFAR_MEAN, CIFAR_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
-FASHION_MNIST_MEAN, FASHION_MNIST_STD = (0.2860,), (0.3530,)
-
 PADDING = 4
 """Pixels by which the paper's code moves an image at most."""
 

@@ -14,14 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quatnet.data.dataset import Dataset
+from quatnet.data.descriptions import SHAPES, SHAPES_CLASSES, SHAPES_MEAN, SHAPES_STD
 from quatnet.streams import Stream, generator
-
-SHAPES = ("disc", "ring", "square", "triangle", "cross")
-RELATIONS = ("ahead", "behind")
-CLASS_NAMES = tuple(f"{shape}, {relation}" for relation in RELATIONS for shape in SHAPES)
-
-# Of the training images of seed 0.
-MEAN, STD = (0.5005, 0.5004, 0.4991), (0.1614, 0.1168, 0.1914)
 
 _SIZE = 32
 _CHUNK = 500
@@ -44,9 +38,9 @@ def load(seed: int = 0, train_size: int = 8000, test_size: int = 2000) -> Datase
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
-        class_names=CLASS_NAMES,
-        mean=MEAN,
-        std=STD,
+        class_names=SHAPES_CLASSES,
+        mean=SHAPES_MEAN,
+        std=SHAPES_STD,
         augment=False,
         source=f"built in, drawn from seed {seed}",
     )
@@ -54,7 +48,7 @@ def load(seed: int = 0, train_size: int = 8000, test_size: int = 2000) -> Datase
 
 def draw(n: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw `n` images (n, 32, 32, 3) uint8 and their labels (n,) int64, in random order."""
-    labels = random.permutation(np.arange(n) % len(CLASS_NAMES))
+    labels = random.permutation(np.arange(n) % len(SHAPES_CLASSES))
     images = np.empty((n, _SIZE, _SIZE, 3), np.uint8)
     for start in range(0, n, _CHUNK):
         chunk = slice(start, start + _CHUNK)

@@ -20,12 +20,12 @@ from quatnet.data import Dataset
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import native, seed_ticket, ticket
 from quatnet.deploy.c import CFiles, write_c
+from quatnet.deploy.choices import VALUES
 from quatnet.deploy.inference import compile_dense, compile_model
 from quatnet.deploy.ir import operations_of, products
 from quatnet.deploy.latency import Latency, measure
 from quatnet.deploy.model import Model
 from quatnet.deploy.onnx import to_onnx
-from quatnet.deploy.values import VALUES
 from quatnet.deploy.weightless import Operation
 from quatnet.errors import UsageError
 from quatnet.fast import blas

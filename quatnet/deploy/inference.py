@@ -15,9 +15,10 @@ from threading import Lock
 import numpy as np
 
 from quatnet.data.preprocess import Normalizer
+from quatnet.deploy.choices import LAYOUTS
 from quatnet.deploy.ir import Add, Affine, products
 from quatnet.deploy.latency import measure
-from quatnet.deploy.layouts import LAYOUTS, Function, Layout, layouts_of, of_one
+from quatnet.deploy.layouts import Function, Layout, layouts_of, of_one
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.weightless import Gather, Operation, Weightless
 from quatnet.errors import UsageError

@@ -32,8 +32,6 @@ try:  # not public, but without the 2 us of checks in `matrix @ x`
 except ImportError:  # pragma: no cover
     csr_matvec = None
 
-LAYOUTS = ("dense", "packed", "csr", "stacked", "winograd")
-
 APART = 16
 """Numbers between the rows of columns: rows a power of two apart would meet in the same few lines of the cache."""
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from quatnet.deploy import mask_codes
+from quatnet.deploy.choices import VALUES
 from quatnet.deploy.model import Description, Model
-from quatnet.deploy.values import BYTES, HIGHEST, VALUES, Reader, check, encode_weights, read_weights, varint
+from quatnet.deploy.values import BYTES, HIGHEST, Reader, check, encode_weights, read_weights, varint
 from quatnet.errors import RunError, UsageError
 from quatnet.files import write_bytes
 from quatnet.nn.architectures import architecture

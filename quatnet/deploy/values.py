@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from quatnet.deploy.choices import VALUES
 from quatnet.errors import UsageError
-
-VALUES = ("float32", "float16", "int8")
-"""How the weights left are stored: 4, 2 or 1 bytes each. The order is part of the file format."""
 
 BYTES = {"float32": 4, "float16": 2, "int8": 1}
 STEPS = 127

@@ -38,6 +38,19 @@ def accuracy() -> Iterator[str]:
     yield f"the seeds differ by up to {max(np.ptp(values) for values in found.values()):.2f}"
 
 
+@claims(PAGE, "Starting the command")
+def startup() -> Iterator[str]:
+    found = load("benchmarks/results/startup.json")
+    machine = found["machine"]
+    yield f"{machine['processor']} with {machine['cores']} cores"
+    yield f"the median of {found['processes']}"
+    yield f"`quatnet runs` lists {found['runs']} runs"
+    for name, measured in found["quatnet"].items():
+        yield row((f"`{name}`", f"{1000 * measured['seconds']:.0f}", str(measured["modules"])))
+    for name, seconds in found["others"].items():
+        yield row((f"`{name}`", f"{1000 * seconds:.0f}", "-"))
+
+
 def _register(heading: str) -> Callable[[], Iterator[str]]:
     def written() -> Iterator[str]:
         text = report.measured(load("benchmarks/results/cpu.json"))

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from quatnet.cli import main
+from quatnet.cli.group import group
 from tests import small
 
 DATA = "digits.npz"
@@ -15,7 +15,7 @@ NETWORK = ("--arch", "lenet-12", "--dataset", DATA, "--epochs", 2, "--batch-size
 
 def invoke(*arguments):
     """Run the command, and let through every exception that it does not turn into an exit code."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(group, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from quatnet.cli.console import Follower, Output, weights_left
+from quatnet.cli.console import Output, weights_left
+from quatnet.cli.progress import Follower
 from quatnet.runs import RoundResult, Run
 from quatnet.streams import Phase, Position
 from quatnet.training import EpochResult, Progress
@@ -72,22 +73,21 @@ def test_a_terminal_keeps_a_line_per_round(output, unfinished):
     assert "round  1/20  accuracy 87.50 %  weights left 80.0 % (pruned 20.0 %)" in shown(output)
 
 
-def test_elsewhere_there_is_a_line_per_epoch(output, unfinished):
-    output.console = Console(file=io.StringIO(), force_terminal=False, width=80, soft_wrap=True)
-    with Follower(output, unfinished, 100.0) as follower:
+def test_elsewhere_there_is_a_line_per_epoch(unfinished, capsys):
+    with Follower(Output(as_json=False, quiet=False), unfinished, 100.0) as follower:
         follower.listener.step(1, 4)
         follower.listener.epoch(Position(Phase.ROUNDS, 0), FIRST, 100.0)
         follower.listener.finished(Position(Phase.ROUNDS, 0), RESULT)
-    assert shown(output) == (
+    assert capsys.readouterr().out == (
         "round 0  epoch 1/2  loss 0.5000  accuracy 87.50 %  weights left 100.0 % (pruned 0.0 %)  0.1 s\n"
     )
 
 
-def test_a_resumed_training_starts_where_it_was(output, run):
+def test_a_resumed_training_starts_where_it_was(output, run, capsys):
     (run / "rounds" / "02" / "result.json").unlink()
     with Follower(output, Run(run), 100.0, rounds=2) as follower:
         follower.listener.step(0, 4)
-    assert "resuming round 2/2 after epoch 2/2" in shown(output)
+    assert capsys.readouterr().out == "resuming round 2/2 after epoch 2/2\n"
     assert "100 %" in shown(output)
 
 
@@ -112,21 +112,19 @@ def test_weights_left_and_pruned_are_said_together(percent, dense, text):
     assert weights_left(percent, dense) == text
 
 
-def test_numbers_stand_on_the_right_and_text_on_the_left(output):
-    output.table(["name", "count", "place"], [["a", "1", "here"], ["bb", "1,000", "-"]])
-    assert shown(output).splitlines() == ["name  count  place", "a         1  here", "bb    1,000  -"]
+def test_numbers_stand_on_the_right_and_text_on_the_left(capsys):
+    Output(as_json=False, quiet=False).table(["name", "count", "place"], [["a", "1", "here"], ["bb", "1,000", "-"]])
+    assert capsys.readouterr().out.splitlines() == ["name  count  place", "a         1  here", "bb    1,000  -"]
 
 
-def test_a_table_is_never_cut_to_the_window(output):
-    output.table(["name"], [["x" * 200]])
-    assert "x" * 200 in shown(output)
+def test_a_table_is_never_cut_to_the_window(capsys):
+    Output(as_json=False, quiet=False).table(["name"], [["x" * 200]])
+    assert "x" * 200 in capsys.readouterr().out
 
 
-def test_text_is_printed_as_it_is(output):
-    output = Output(as_json=False, quiet=False)
-    output.console.file = io.StringIO()
-    output.say("runs/[bold]:smile:")
-    assert shown(output) == "runs/[bold]:smile:\n"
+def test_text_is_printed_as_it_is(capsys):
+    Output(as_json=False, quiet=False).say("runs/[bold]:smile:")
+    assert capsys.readouterr().out == "runs/[bold]:smile:\n"
 
 
 def test_the_json_object_is_all_of_standard_output(capsys):

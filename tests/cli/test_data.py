@@ -87,7 +87,7 @@ def downloaded(monkeypatch, tmp_path):
         progress(IDX_FILES[0], 1000, 1000)
         return data_dir / name
 
-    monkeypatch.setattr("quatnet.cli.data.download", fetch)
+    monkeypatch.setattr("quatnet.data.download.fetch", fetch)
     return tmp_path / "data"
 
 

@@ -3,15 +3,13 @@
 import pytest
 
 from quatnet import backend, doctor
-from quatnet.cli import doctor as command
 
 PROBLEM = "CuPy cannot be imported (ImportError: none here)"
 
 
 @pytest.fixture(autouse=True)
 def without_gpu(monkeypatch):
-    for module in (backend, command):
-        monkeypatch.setattr(module, "gpu_problem", lambda: PROBLEM)
+    monkeypatch.setattr(backend, "gpu_problem", lambda: PROBLEM)
     monkeypatch.setattr(doctor, "TIMED_STEPS", 1)
 
 
@@ -35,7 +33,7 @@ def test_the_device_may_come_from_the_environment(quatnet, monkeypatch):
 
 
 def test_a_check_that_fails_is_exit_code_1(quatnet, monkeypatch):
-    monkeypatch.setattr(command, "checks", lambda device: [doctor.Check("gradients", 0.5, 1e-5)])
+    monkeypatch.setattr(doctor, "checks", lambda device: [doctor.Check("gradients", 0.5, 1e-5)])
     assert quatnet.error(1, "doctor") == "1 of 1 checks failed on cpu: gradients"
 
 

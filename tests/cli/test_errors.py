@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import quatnet as package
-from quatnet.cli import main
+from quatnet.cli.group import COMMANDS
 from tests import small
 from tests.cli.conftest import NETWORK, invoke
 
@@ -151,7 +151,7 @@ def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
     def interrupt(experiment):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quatnet.cli.train.train_dense", interrupt)
+    monkeypatch.setattr("quatnet.pruning.protocols.train_dense", interrupt)
     message = quatnet.interrupted("train", *NETWORK, "--runs-dir", "my runs").splitlines()[-1]
     assert message == (
         "Interrupted; the last finished epoch is saved; to go on: quatnet train --arch lenet-12 --dataset digits.npz "
@@ -161,12 +161,14 @@ def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
 
 def test_a_termination_signal_is_as_good_as_ctrl_c(quatnet, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("quatnet.cli.train.train_dense", lambda experiment: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(
+        "quatnet.pruning.protocols.train_dense", lambda experiment: os.kill(os.getpid(), signal.SIGTERM)
+    )
     assert "Interrupted" in quatnet.interrupted(*TRAIN)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in main.commands), ("data", "fetch"), ("data", "show")])
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("data", "fetch"), ("data", "show")])
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_help_has_an_example_and_fits_the_window(quatnet, command, width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))

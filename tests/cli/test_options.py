@@ -6,7 +6,8 @@ from dataclasses import MISSING, fields
 import click
 import pytest
 
-from quatnet.cli import main, options
+from quatnet.cli import options
+from quatnet.cli.group import load
 from quatnet.settings import PruneSettings, TrainSettings
 
 FIELDS = [*fields(TrainSettings), *fields(PruneSettings)]
@@ -22,7 +23,7 @@ def help_of(command):
 
 @pytest.fixture(scope="module")
 def prune_help():
-    return help_of(main.commands["prune"])
+    return help_of(load("prune"))
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
@@ -48,10 +49,10 @@ def test_the_help_has_the_default_of_the_setting(prune_help, field):
 
 @pytest.mark.parametrize("name", GROUPED)
 def test_every_option_is_in_a_group(name):
-    groups = help_of(main.commands[name])
+    groups = help_of(load(name))
     assert "Options" not in groups
     assert list(groups)[-2:] == ["Computing", "Output"]
-    assert {option for p in main.commands[name].params for option in p.opts if option.startswith("--")} == {
+    assert {option for p in load(name).params for option in p.opts if option.startswith("--")} == {
         option for text in groups.values() for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", text)
     } - {"--real", "--no-augment", "--help", "--format"}
 

@@ -71,7 +71,7 @@ def test_the_results_are_in_the_run_folder_as_a_table_and_a_picture(quatnet, run
 
 
 def test_without_matplotlib_it_says_so(quatnet, run, monkeypatch):
-    monkeypatch.setattr("quatnet.cli.prune.save_curves", lambda *arguments: False)
+    monkeypatch.setattr("quatnet.report.figures.save_curves", lambda *arguments: False)
     assert "no picture: matplotlib is not installed (extra `plot`)" in quatnet("prune", run)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from quatnet import data
-from quatnet.data import catalogue, idx
-from quatnet.data.cifar import CIFAR10, CIFAR100
+from quatnet.data import catalogue
 from quatnet.data.descriptions import DESCRIPTIONS
+from quatnet.data.layouts import CIFAR10, CIFAR100, IDX_FILES
 from quatnet.errors import DataError, UsageError
 
-LABELS = idx.FILES[1]
+LABELS = IDX_FILES[1]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from quatnet.data import cifar
-from quatnet.data.cifar import CIFAR10, CIFAR100
+from quatnet.data.layouts import CIFAR10, CIFAR100, locate_cifar
 from quatnet.errors import DataError
 
 
@@ -166,17 +166,17 @@ def test_an_archive_of_pickles_is_refused_with_the_file_to_get(tmp_path, tar_byt
 @pytest.mark.parametrize("name", ["cifar-100-python", "cifar-100-python.tar.gz"])
 def test_pickles_in_the_data_directory_are_refused(tmp_path, one_line_error, name):
     (tmp_path / name).touch()
-    one_line_error(DataError, lambda: cifar.locate(CIFAR100, tmp_path), "never loaded", "cifar-100-binary.tar.gz")
+    one_line_error(DataError, lambda: locate_cifar(CIFAR100, tmp_path), "never loaded", "cifar-100-binary.tar.gz")
 
 
 def test_nothing_is_located_in_an_empty_directory(tmp_path):
-    assert cifar.locate(CIFAR10, tmp_path) is None
+    assert locate_cifar(CIFAR10, tmp_path) is None
 
 
 def test_an_archive_is_preferred_to_a_part_of_the_set(tmp_path, folder100):
-    assert cifar.locate(CIFAR100, tmp_path) == folder100
+    assert locate_cifar(CIFAR100, tmp_path) == folder100
     (tmp_path / CIFAR100.archive).touch()
-    assert cifar.locate(CIFAR100, tmp_path) == tmp_path / CIFAR100.archive
+    assert locate_cifar(CIFAR100, tmp_path) == tmp_path / CIFAR100.archive
 
 
 def test_a_whole_folder_is_preferred_to_an_archive(tmp_path):
@@ -186,4 +186,4 @@ def test_a_whole_folder_is_preferred_to_an_archive(tmp_path):
         with (folder / name).open("wb") as file:
             file.truncate(3074 * images)  # sparse: holds no blocks
     (tmp_path / CIFAR100.archive).touch()
-    assert cifar.locate(CIFAR100, tmp_path) == folder
+    assert locate_cifar(CIFAR100, tmp_path) == folder

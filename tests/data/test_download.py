@@ -7,10 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from quatnet.data import download, fetch, idx, load
+from quatnet.data import download, fetch, load
+from quatnet.data.layouts import IDX_FILES
 from quatnet.errors import DataError, UsageError
 
-FILES = [f"{name}.gz" for name in idx.FILES]
+FILES = [f"{name}.gz" for name in IDX_FILES]
 IMAGES = FILES[0]
 
 
@@ -123,7 +124,7 @@ def test_a_file_with_the_right_checksum_is_not_fetched_again(get, mirror):
 
 
 def test_a_whole_set_in_other_files_is_kept_without_a_look_at_the_network(tmp_path, write_files, idx_bytes):
-    whole = {name: idx_bytes(np.zeros((60_000, 1, 1) if "images" in name else 60_000)) for name in idx.FILES}
+    whole = {name: idx_bytes(np.zeros((60_000, 1, 1) if "images" in name else 60_000)) for name in IDX_FILES}
     folder = write_files(tmp_path / "mnist", whole)
     assert fetch("mnist", tmp_path, mirrors=[]) == folder
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from quatnet.data import idx
+from quatnet.data.layouts import IDX_FILES
 from quatnet.errors import DataError
 
-IMAGES, LABELS = idx.FILES[:2]
-TEST_IMAGES = idx.FILES[2]
+IMAGES, LABELS = IDX_FILES[:2]
+TEST_IMAGES = IDX_FILES[2]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_folder_may_mix_plain_and_gzipped_files(folder):
 
 def test_a_missing_file_is_named_with_all_that_are_expected(folder, one_line_error):
     (folder / TEST_IMAGES).unlink()
-    one_line_error(DataError, lambda: idx.read_folder(folder), folder, f"{TEST_IMAGES}.gz", *idx.FILES)
+    one_line_error(DataError, lambda: idx.read_folder(folder), folder, f"{TEST_IMAGES}.gz", *IDX_FILES)
 
 
 def test_reading_a_path_that_does_not_exist_says_so(tmp_path, one_line_error):

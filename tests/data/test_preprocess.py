@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from quatnet.data import augment, normalize
-from quatnet.data.preprocess import CIFAR_MEAN, CIFAR_STD, Normalizer, channel_statistics, draw_crops
+from quatnet.data.descriptions import CIFAR_MEAN, CIFAR_STD
+from quatnet.data.preprocess import Normalizer, channel_statistics, draw_crops
 
 uint8_nhwc = hnp.arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9), st.just(3)))
 

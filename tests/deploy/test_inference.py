@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from quatnet.data.preprocess import normalize
 from quatnet.deploy import inference, latency, layouts
+from quatnet.deploy.choices import LAYOUTS
 from quatnet.deploy.inference import OneThread, compile_model
 from quatnet.deploy.ir import Affine, Window, operations_of, products
-from quatnet.deploy.layouts import LAYOUTS, Layout, layouts_of
+from quatnet.deploy.layouts import Layout, layouts_of
 from quatnet.errors import UsageError
 from quatnet.fast import blas
 from quatnet.quaternion import SIGN

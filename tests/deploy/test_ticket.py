@@ -16,13 +16,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quatnet.data.preprocess import CIFAR_MEAN, CIFAR_STD, FASHION_MNIST_MEAN, FASHION_MNIST_STD, MNIST_MEAN, MNIST_STD
+from quatnet.data.descriptions import (
+    CIFAR_MEAN,
+    CIFAR_STD,
+    FASHION_MNIST_MEAN,
+    FASHION_MNIST_STD,
+    MNIST_MEAN,
+    MNIST_STD,
+)
 from quatnet.deploy import ticket
+from quatnet.deploy.choices import VALUES
 from quatnet.deploy.model import Description, Model
 from quatnet.deploy.ticket import decode, encode, entropy_bound, quantised, read_ticket, size, write_ticket
-from quatnet.deploy.values import VALUES, varint
+from quatnet.deploy.values import varint
 from quatnet.errors import RunError, UsageError
-from quatnet.nn.architectures import ARCHITECTURES, NORMALISATIONS
+from quatnet.nn.architectures import ARCHITECTURES
+from quatnet.nn.networks import NORMALISATIONS
 from quatnet.settings import ModelSettings
 from tests import small
 from tests.deploy import made

@@ -1,35 +1,48 @@
-"""The command group, and what becomes of errors: one line on standard error and an exit code."""
+"""The commands, each loaded when it is asked for; and what becomes of errors: one line and an exit code."""
 
 from __future__ import annotations
 
 import shlex
 import signal
+from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from quatnet.cli.bench import bench
-from quatnet.cli.data import data
-from quatnet.cli.doctor import doctor
-from quatnet.cli.evaluate import evaluate
-from quatnet.cli.export import export
-from quatnet.cli.models import models
-from quatnet.cli.predict import predict
-from quatnet.cli.prune import prune
-from quatnet.cli.report import report
-from quatnet.cli.reproduce import reproduce
-from quatnet.cli.runs import runs
-from quatnet.cli.sweep import sweep
-from quatnet.cli.train import train
+from quatnet.cli import INTERRUPTED
 from quatnet.errors import QuatnetError, RunError, UsageError
 from quatnet.version import VERSION
 
-INTERRUPTED = 130
+COMMANDS = {
+    "train": "Train a dense network.",
+    "prune": "Prune a network round by round.",
+    "sweep": "Train and prune a grid of networks.",
+    "reproduce": "Make a figure of the paper again.",
+    "evaluate": "Measure RUN's accuracy on the test set again.",
+    "predict": "Say what the network of RUN, or of a TICKET, sees in IMAGES.",
+    "report": "Compare real and quaternion runs, and the paper's.",
+    "export": "Write RUN's network as a small file, as ONNX or as C.",
+    "bench": "Say what RUN's rounds cost in bytes, work and time.",
+    "models": "List the architectures and their sizes.",
+    "data": "List, fetch and show data sets.",
+    "runs": "List the runs, the one worked on last first.",
+    "doctor": "Check the installation and a device.",
+}
+"""The first line of help of each command, in the order of their use. A command stands in the module of its name."""
+
+
+def load(name: str) -> click.Command:
+    """Return a command of quatnet; this imports it."""
+    command: click.Command = getattr(import_module(f"quatnet.cli.{name}"), name)
+    return command
 
 
 class Group(click.Group):
-    """A group that turns every foreseen error into a line and an exit code, and SIGTERM into Ctrl-C."""
+    """A group that turns every foreseen error into a line and an exit code, and SIGTERM into Ctrl-C.
+
+    A command is no more than its line of help until it is asked for.
+    """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -40,12 +53,22 @@ class Group(click.Group):
             ctx = super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
             _fail_usage(error)
+        except KeyboardInterrupt:
+            _end("Interrupted")
         ctx.meta["arguments"] = given
         return ctx
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of their use."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Load the command that is asked for into the place of its line of help."""
+        if args[0] in COMMANDS:
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -67,8 +90,7 @@ class Group(click.Group):
                 if ctx.invoked_subcommand in ("train", "prune", "sweep", "reproduce")
                 else ""
             )
-            click.echo(f"\nInterrupted; {saved}to go on: {command}", err=True)
-            ctx.exit(INTERRUPTED)
+            _end(f"Interrupted; {saved}to go on: {command}")
         finally:
             signal.signal(signal.SIGTERM, before)
 
@@ -82,19 +104,20 @@ class Group(click.Group):
         return str(error)
 
 
-@click.group("quatnet", cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    "quatnet",
+    cls=Group,
+    commands={name: click.Command(name, help=line) for name, line in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(VERSION, prog_name="quatnet")
-def main() -> None:
+def group() -> None:
     """Train image classifiers with real or quaternion weights, and prune them round by round.
 
     \b
     Examples: quatnet train --arch lenet --quaternion    train the dense network
               quatnet prune --rounds 20                  prune it, 20 % a round
     """
-
-
-for command in (train, prune, sweep, reproduce, evaluate, predict, report, export, bench, models, data, runs, doctor):
-    main.add_command(command)
 
 
 def _fail_usage(error: click.UsageError) -> NoReturn:
@@ -107,6 +130,11 @@ def _fail_usage(error: click.UsageError) -> NoReturn:
 def _fail(message: str, exit_code: int) -> NoReturn:
     click.echo("Error: " + " ".join(message.split()), err=True)
     raise click.exceptions.Exit(exit_code) from None
+
+
+def _end(message: str) -> NoReturn:
+    click.echo(f"\n{message}", err=True)
+    raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
