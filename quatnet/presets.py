@@ -164,7 +164,7 @@ FIGURES = (
     Preset("5b", "pruning", "lenet-12", "mnist", "pruning", _algebras(protocol="paper")),
     Preset("6", "pruning with early stopping", "conv-2", "cifar10", "pruning",
            _algebras(training=EARLY_STOPPING, protocol="paper")),
-    Preset("5.2-resnet-20", "pruning", "resnet-20-projection", "cifar10", "pruning", _algebras(protocol="paper")),
+    Preset("5.2-resnet-20", "pruning", "resnet-20-conv", "cifar10", "pruning", _algebras(protocol="paper")),
     Preset("5.2-resnet-18", "pruning", "resnet-18", "cifar10", "pruning", _algebras(protocol="paper")),
     Preset("5.2-vgg-16", "pruning", "vgg-16", "cifar10", "pruning", _algebras(protocol="paper")),
     _ablations("lenet-12", "mnist", thin=0.25),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = (
     "lenet", "lenet-300-100", "lenet-12", "conv-2", "conv-4", "conv-6",
-    "resnet-20", "resnet-20-projection", "resnet-18", "vgg-16",
+    "resnet-20", "resnet-20-conv", "resnet-18", "vgg-16",
 )  # fmt: skip
 INITIALIZERS = ("paper", "matched", "he", "glorot")
 SIGNS = ("hamilton", "shuffled")

@@ -48,7 +48,7 @@ EXPORTS = {
     sweep: ["Job", "Standing", "jobs_of", "run_jobs", "standing"],
     layers: [
         *("AppendGray", "Backward", "BatchNorm", "Conv2d", "Dense", "Flatten", "GlobalAveragePool", "Layer"),
-        *("MaxPool2d", "Parallel", "PureReal", "QuaternionConv2d", "QuaternionDense", "QuaternionFlatten"),
+        *("MaxPool2d", "PureReal", "QuaternionConv2d", "QuaternionDense", "QuaternionFlatten"),
         *("QuaternionSubsample", "ReLU", "Residual", "ScalarBatchNorm", "Sequential", "Subsample", "WeightLayer"),
         "WhiteningBatchNorm",
     ],

@@ -251,7 +251,7 @@ def test_the_shortcuts_of_the_papers_code_are_convolutions_and_only_the_quaterni
         (False, convolutions + thirds, convolutions),
         (True, (16 * 4 * 9 + (267_696 - 9 * 3 * 16) + thirds) // 4 + 640, 68_240),
     ):
-        network = build("resnet-20-projection", quaternion=quaternion, input_shape=(32, 32, 3), classes=10)
+        network = build("resnet-20-conv", quaternion=quaternion, input_shape=(32, 32, 3), classes=10)
         sizes = [p.size for name, p in network.parameters.items() if name.endswith("weight")]
         assert sum(sizes) == weights == (68_240 if quaternion else 270_896)
         assert network.parameters.prunable.sum() == pruned

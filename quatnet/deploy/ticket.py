@@ -27,7 +27,7 @@ VERSION = 1
 
 # The order of these tables is part of the file format.
 ARCHITECTURES = ("lenet-300-100", "lenet-12", "conv-2", "conv-4", "conv-6", "resnet-20", "resnet-18", "vgg-16",
-                 "resnet-20-projection")  # fmt: skip
+                 "resnet-20-conv")  # fmt: skip
 NORMS = ("split", "whitening", "scalar")
 PIXELS = (
     ((0.1307,), (0.3081,)),

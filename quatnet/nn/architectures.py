@@ -68,7 +68,7 @@ _NORMALISED = Architecture(
     "", (), (), "cifar10", "shapes", 80, 1e-2, batch_size=128, optimizer="sgd", weight_decay=1e-4, batch_norm=True
 )
 RESNET_20 = replace(_NORMALISED, name="resnet-20", stages=(16, 32, 64), depth=3)
-RESNET_20_PROJECTION = replace(RESNET_20, name="resnet-20-projection", projection=True, exempt_shortcuts=True)
+RESNET_20_CONV = replace(RESNET_20, name="resnet-20-conv", projection=True, exempt_shortcuts=True)
 RESNET_18 = replace(_NORMALISED, name="resnet-18", stages=(64, 128, 256, 512), depth=2, projection=True)
 VGG_16 = replace(
     _NORMALISED, name="vgg-16", blocks=((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -77,7 +77,7 @@ VGG_16 = replace(
 ARCHITECTURES = {
     a.name: a
     for a in (
-        LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6, RESNET_20, RESNET_20_PROJECTION, RESNET_18, VGG_16
+        LENET_300_100, LENET_12, CONV_2, CONV_4, CONV_6, RESNET_20, RESNET_20_CONV, RESNET_18, VGG_16
     )
 }  # fmt: skip
 ALIASES = {"lenet": LENET_300_100}

@@ -10,7 +10,7 @@ import numpy as np
 
 from claims import claims, when
 from claims.data import load, percent, row
-from quatnet.deploy.c.layouts import WHOLE_FROM
+from quatnet.deploy.c.packing import WHOLE_FROM
 from quatnet.report.crossing import Polyline
 
 PAGE = "docs/deploy.md"

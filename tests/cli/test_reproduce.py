@@ -113,4 +113,4 @@ def test_a_data_set_that_is_missing_is_said_before_anything_starts(quatnet, tmp_
 def test_section_5_2_is_the_residual_network_unless_another_is_named(quatnet):
     data = small.write(Path("colour.npz"), side=8, channels=3, train=40, test=20, classes=4)
     text = quatnet("reproduce", "5.2", "--dataset", data, "--epochs", 1, "--rounds", 1, "--seeds", 1, "--dry-run")
-    assert text.startswith("5.2-resnet-20: pruning, resnet-20-projection on colour.npz, 2 runs")
+    assert text.startswith("5.2-resnet-20: pruning, resnet-20-conv on colour.npz, 2 runs")
