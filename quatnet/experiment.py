@@ -145,7 +145,7 @@ class Experiment:
         if values is None:  # round 0 was trained before it was known to which epoch to rewind
             values = self._train_first_epochs(epoch)
             self.run.save_rewind_point(epoch, values)
-        with _fitting(self.run.path / "initial.npz"):
+        with _fitting(f"{self.run.path}: the weights of epoch {epoch}" if epoch else self.run.path / "initial.npz"):
             self.network.load(values)
         self._progress = Progress(epochs=epoch)
 
@@ -284,7 +284,7 @@ def finished_round(run: Run, round: int | None) -> RoundResult:
     if round is None:
         return results[max(results)]
     if round not in results:
-        raise UsageError(f"--round: {round} given; {run.path} has the rounds {numbers(results)}")
+        raise UsageError(f"{round} given; {run.path} has the rounds {numbers(results)}", "round")
     return results[round]
 
 

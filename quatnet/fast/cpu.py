@@ -27,15 +27,24 @@ from quatnet.nn.layers import (
     Flatten,
     Layer,
     MaxPool2d,
+    QuaternionConv2d,
+    QuaternionDense,
     QuaternionFlatten,
     ReLU,
     Residual,
+    ScalarBatchNorm,
     Sequential,
+    WhiteningBatchNorm,
 )
 from quatnet.nn.layers.shape import GRAY
 
 FEWEST_CHANNELS = 16
 """Below this many input channels the inner loops of Winograd's transforms are too short to pay."""
+
+KNOWN = (
+    AppendGray, BatchNorm, Conv2d, Dense, QuaternionConv2d, QuaternionDense, ScalarBatchNorm, WhiteningBatchNorm
+)  # fmt: skip
+"""The layers that have a fast equal. A subclass may have formulas of its own."""
 
 LARGE_WEIGHT = 1 << 19
 """Real entries of a dense weight from which on threads pay."""
@@ -76,10 +85,13 @@ class _Builder:
         return Sequential(found)
 
     def layer(self, layer: Layer, shape: tuple[int, ...]) -> Layer:
+        """Return the fast equal of a layer; a layer of another class, be it a subclass, stays as it is."""
         if isinstance(layer, Sequential):
             return self.sequential(layer, shape)
         if isinstance(layer, Residual):
             return Residual(self.layer(layer.body, shape), self.layer(layer.shortcut, shape))
+        if type(layer) not in KNOWN:
+            return layer
         if isinstance(layer, Conv2d):
             return self._convolution(layer, shape)
         if isinstance(layer, Dense):
@@ -104,26 +116,27 @@ class FastAppendGray(Wrapper[AppendGray]):
     """The gray value as fourth channel, by a product with the shares of the colours."""
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
-        """Return (n, h, w, 4), and the layer's backward pass."""
+        """Return (n, h, w, 4); backward: each colour also collects its share of the gray channel's gradient."""
+        gray = np.asarray(GRAY, dtype=x.dtype)
         y = np.empty((*x.shape[:-1], 4), dtype=x.dtype)
         y[..., :3] = x
-        y[..., 3] = x @ np.asarray(GRAY, dtype=x.dtype)
-        return y, lambda dy, inputs=True: self.layer.forward(x)[1](dy, inputs)
+        y[..., 3] = x @ gray
+        return y, lambda dy, inputs=True: dy[..., :3] + dy[..., 3:] * gray
 
 
 def _share(network: Sequential, threads: Threads) -> Sequential:
     """Return the layers before the flattening on all threads.
 
-    Batch normalisation needs the whole batch: where there is one, or nothing is flattened, the layers are shared one by
-    one.
+    Threads can share convolutions and layers without parameters; batch normalisation needs the whole batch. Where
+    another layer is among them, or nothing is flattened, the layers are shared one by one.
     """
     named = list(network.layers.items())
     flattens = [k for k, (_, layer) in enumerate(named) if isinstance(layer, Flatten | QuaternionFlatten)]
-    if not flattens or any(isinstance(layer, FastBatchNorm) for layer in network.leaves()):
-        return Sequential({name: _shared(layer, threads) for name, layer in named})
-    flatten = flattens[0]
+    flatten = flattens[0] if flattens else 0
     trunk, rest = Sequential(dict(named[:flatten])), dict(named[flatten:])
-    return Sequential({"trunk": Parallel(trunk, threads), **rest})
+    if flatten and all(isinstance(layer, FastConv2d) or not layer.parameters for layer in trunk.leaves()):
+        return Sequential({"trunk": Parallel(trunk, threads), **rest})
+    return Sequential({name: _shared(layer, threads) for name, layer in named})
 
 
 def _shared(layer: Layer, threads: Threads) -> Layer:

@@ -57,7 +57,7 @@ class ChunkedOptimizer(Optimizer):
         self._threads.map(update_part, self._threads.split(size))
 
     def mask_state(self) -> None:
-        """Zero the moments of pruned weights; to be called whenever the masks have shrunk."""
+        """Zero the moments of pruned weights; to be called whenever the masks have changed."""
         self._follow_mask()
         if self._kept is None:
             super().mask_state()

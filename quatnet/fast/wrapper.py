@@ -11,7 +11,7 @@ L = TypeVar("L", bound=Layer)
 
 
 class Wrapper(Layer, Generic[L]):
-    """Stands for `layer`, whose parameters and shapes it has; subclasses give `forward` and `predict`."""
+    """Stands for `layer`, with its parameters and shapes; subclasses give `forward`, and `predict` if it is cheaper."""
 
     def __init__(self, layer: L) -> None:
         self.layer = layer

@@ -1,4 +1,4 @@
-"""The engine: layers with explicit forward and backward passes, initialisation, loss, optimizers, networks."""
+"""The core's engine: layers with explicit forward and backward passes, initialisation, loss, optimizers, networks."""
 
 from typing import TYPE_CHECKING
 

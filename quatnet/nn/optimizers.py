@@ -54,7 +54,7 @@ class Optimizer(ABC):
         self.steps = 0
 
     def mask_state(self) -> None:
-        """Zero the moments of pruned weights; to be called whenever the masks have shrunk."""
+        """Zero the moments of pruned weights; to be called whenever the masks have changed."""
         for moment in self._moments.values():
             moment *= self.parameters.mask
 

@@ -74,6 +74,16 @@ class Protocol:
         """Whether all masks are searched before any is re-trained."""
         return len(self.passes) > 1
 
+    @property
+    def rewinds(self) -> bool:
+        """Whether each round is pruned and rewound at once, so that it may rewind to a later epoch."""
+        return not self.searches_first and self.passes[0].start is Start.INITIAL
+
+    @property
+    def keeps_optimizer(self) -> bool:
+        """Whether the optimizer's state goes on from one reported training to the next."""
+        return not self.passes[-1].fresh_optimizer
+
 
 IMP = Protocol((Pass(Phase.ROUNDS, Start.INITIAL, fresh_optimizer=True),))
 """Iterative magnitude pruning with rewinding (Frankle and Carbin 2019; to a later epoch: Frankle et al. 2020)."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from quatnet.errors import UsageError
-from quatnet.settings import PROTOCOLS, PruneSettings, TrainSettings, read_numbers, type_of
+from quatnet.pruning.protocols import PROTOCOLS
+from quatnet.settings import PruneSettings, TrainSettings, read_numbers, type_of
 from quatnet.sweep.jobs import Job
 
 if sys.version_info >= (3, 11):

@@ -46,9 +46,9 @@ TRAIN = ("train", *NETWORK)
         (("prune", *NETWORK, "--rewind-epoch", 2), ("--rewind-epoch", "2 given", "less than the 2 epochs")),
         (
             ("prune", *NETWORK, "--rewind-epoch", 1, "--protocol", "paper"),
-            ("--rewind-epoch: 1 given", "only protocol imp"),
+            ("--rewind-epoch: only with protocol imp, which rewinds",),
         ),
-        (("prune", *NETWORK, "--fresh-optimizer"), ("--fresh-optimizer: only protocol paper",)),
+        (("prune", *NETWORK, "--fresh-optimizer"), ("--fresh-optimizer: only with protocol paper, which keeps",)),
         (("prune", "nothing"), ("nothing is not a run folder", "quatnet runs")),
         (("prune", "digits.npz"), ("digits.npz is not a run folder (it is a file)",)),
         (("evaluate",), ("'RUN'", "quatnet evaluate --help")),

@@ -167,7 +167,7 @@ def test_a_round_that_goes_on_from_others_has_no_seed_ticket(tmp_path, experimen
 
 
 def test_a_round_that_there_is_not_has_none(tmp_path, experiment):
-    with pytest.raises(UsageError, match=r"--round: 3 given; .* has the rounds 0 to 2"):
+    with pytest.raises(UsageError, match=r"^round: 3 given; .* has the rounds 0 to 2"):
         write_seed_ticket(tmp_path / "t", experiment(), 3)
 
 

@@ -5,10 +5,25 @@ from __future__ import annotations
 from quatnet.backend import Array, array_module
 from quatnet.fast.gpu import kernels
 from quatnet.fast.wrapper import Wrapper
-from quatnet.nn.layers import AppendGray, Backward, Conv2d, Dense, Layer, MaxPool2d, ReLU, Residual, Sequential
+from quatnet.nn.layers import (
+    AppendGray,
+    Backward,
+    Conv2d,
+    Dense,
+    Layer,
+    MaxPool2d,
+    QuaternionConv2d,
+    QuaternionDense,
+    ReLU,
+    Residual,
+    Sequential,
+)
 from quatnet.nn.layers.im2col import output_length
 from quatnet.nn.layers.layer import WeightLayer, check_last_axis
 from quatnet.nn.layers.shape import GRAY
+
+KNOWN = (AppendGray, Conv2d, Dense, MaxPool2d, QuaternionConv2d, QuaternionDense, ReLU)
+"""The layers that have kernels. A subclass may have formulas of its own."""
 
 
 def layers(network: Sequential) -> Sequential:
@@ -21,6 +36,8 @@ def _layer(layer: Layer) -> Layer:
         return layers(layer)
     if isinstance(layer, Residual):
         return Residual(_layer(layer.body), _layer(layer.shortcut))
+    if type(layer) not in KNOWN:
+        return layer
     if isinstance(layer, Conv2d):
         return KernelConv2d(layer)
     if isinstance(layer, Dense):

@@ -1,4 +1,4 @@
-"""The engine's layers, one file each, real and quaternion side by side."""
+"""The layers, one file each, real and quaternion side by side."""
 
 from quatnet.nn.layers.activation import ReLU
 from quatnet.nn.layers.batchnorm import BatchNorm, ScalarBatchNorm
