@@ -1,11 +1,15 @@
 """Grids: a job per combination of settings, and errors that name the key."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from quatnet.errors import UsageError
 from quatnet.runs import run_name
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.sweep import Job, grid, jobs_of
+from tests.cli.conftest import invoke
 
 
 def test_a_grid_has_a_job_per_combination_of_its_lists_seed_by_seed():
@@ -112,6 +116,14 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content):
 def test_rounds_to_retrain_are_numbers_or_ranges(rounds):
     job, _ = jobs_of({"arch": "lenet-12", "protocol": "paper", "retrain-rounds": rounds})
     assert job.prune.retrain_rounds == (7, 8)
+
+
+def test_the_command_line_gives_a_grid_the_rounds_to_retrain(tmp_path):
+    options = ("--protocol", "paper", "--retrain-rounds", "7-8", "--search-epochs", 3, "--dry-run", "--json")
+    command = ["sweep", "--arch", "lenet-12", "--runs-dir", tmp_path, *options]
+    (real, _) = json.loads(invoke(*command).stdout)["runs"]
+    expected = PruneSettings(protocol="paper", retrain_rounds=(7, 8), search_epochs=3)
+    assert Path(real["run"]).name == run_name(TrainSettings.for_architecture("lenet-12", False), expected)
 
 
 def test_a_single_round_to_retrain_needs_no_list():

@@ -96,5 +96,5 @@ def _value(name: str, value: Any) -> Any:
     """Return the value of a setting that has one; TOML has no tuples, and a whole number may stand for any number."""
     if TYPES[name] is tuple:
         numbers = read_numbers(value, name) if isinstance(value, str) else value
-        return tuple(numbers) if isinstance(numbers, list) else (numbers,)
+        return tuple(numbers) if isinstance(numbers, (list, tuple)) else (numbers,)
     return float(value) if TYPES[name] is float and type(value) is int else value
