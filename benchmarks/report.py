@@ -32,8 +32,8 @@ def measured(results: dict[str, Any]) -> str:
         "",
         "### Training step, batch 60",
         "",
-        "Median milliseconds, and the median ratio with its quartiles. The last column is the part of the peak that",
-        "the products of the real network's step make up, as direct convolutions (Winograd's need fewer operations).",
+        "Median milliseconds, and the median ratio with its quartiles. The last column is the fraction of the peak",
+        "that the products of the real network's step are, as direct convolutions (Winograd's need fewer operations).",
         "",
         *table(
             [

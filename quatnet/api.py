@@ -40,7 +40,7 @@ def build(
     Raises
     ------
     UsageError
-        If an argument is none of these, or a width does not split into quaternions.
+        If an argument is invalid, or a width does not split into quaternions.
     """
     settings = ModelSettings(arch=arch, quaternion=quaternion, **model)
     network = networks.build(settings, input_shape, classes, device)
@@ -58,7 +58,7 @@ def start(
 ) -> Experiment:
     """Return the experiment with these settings; its run is made if `runs_dir` does not have it yet.
 
-    `prune` are the settings that the run is to be pruned with: part of its name, if they are not the defaults.
+    `prune` are the settings that the run is to be pruned with; those that are not the defaults enter its name.
 
     Raises UsageError for settings that do not fit together, DataError for missing or damaged data.
     """

@@ -66,7 +66,7 @@ def select(device: str) -> ModuleType:
     Raises
     ------
     UsageError
-        If the name is none of these, or a GPU is asked for and cannot be used.
+        If the name is invalid, or a GPU is asked for and cannot be used.
     """
     kind, colon, index = device.partition(":")
     if kind not in DEVICES or (colon and not (kind == "gpu" and index.isdecimal())):

@@ -23,7 +23,7 @@ from quatnet.training import (
 
 TIMED_STEPS = 5
 REPEATS = 3
-"""Measurements of which the fastest counts; one goes before them."""
+"""Number of measurements, of which the fastest counts; one more, before them, is not counted."""
 
 
 @dataclass(frozen=True)

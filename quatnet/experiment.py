@@ -124,7 +124,7 @@ class Experiment:
         return True
 
     def mask(self, round: int, prune: PruneSettings) -> None:
-        """Prune the next part of the weights, by the criterion, as they are now."""
+        """Prune the next weights, by the criterion, as they are now."""
         parameters = self.network.parameters
         random = generator(self.settings.seed, Stream.MASK, round)
         units = UNITS[prune.unit](self.network)
@@ -212,7 +212,7 @@ def start(
 ) -> Experiment:
     """Return the experiment with these settings; its run is made if `runs_dir` does not have it yet.
 
-    `prune` are the settings that the run is to be pruned with: part of its name, if they are not the defaults.
+    `prune` are the settings that the run is to be pruned with; those that are not the defaults enter its name.
 
     Raises UsageError for settings that do not fit together, DataError for missing or damaged data.
     """
@@ -280,7 +280,7 @@ def finished_round(run: Run, round: int | None) -> RoundResult:
     """Return the result of a round, by default the last; a UsageError names the rounds there are."""
     results = {result.round: result for result in run.results()}
     if not results:
-        raise UsageError(f"{run.path} has no finished round yet; the command that started it goes on with it")
+        raise UsageError(f"{run.path} has no finished round yet; the command that started it resumes it")
     if round is None:
         return results[max(results)]
     if round not in results:

@@ -116,7 +116,7 @@ def verify(path: Path, names: Sequence[str]) -> None:
     values = read_json(path)
     checksums = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(checksums, dict):
-        raise RunError(f"{path}: there are no checksums in it")
+        raise RunError(f"{path}: it has no checksums")
     for file in map(path.with_name, names):
         if not file.is_file():
             raise RunError(f"{file} is missing")

@@ -68,7 +68,7 @@ class Preset:
         """
         unchanged, ablations = self.variants[:2], self.variants[2:]
         if not ablations:
-            raise UsageError(f"{self.name} is no ablation, it has the two networks of the paper", "only")
+            raise UsageError(f"{self.name} is not an ablation; it has the two networks of the paper", "only")
         allowed = dict.fromkeys(variant.ablation for variant in ablations)
         for name in names:
             if not name or not any(ablation.startswith(name) for ablation in allowed):
@@ -89,7 +89,7 @@ class Preset:
                 raise UsageError(f"the networks of {self.figure} differ in it", name)
         if scale != "full" and "dataset" in training:
             raise UsageError(
-                f"{scale} given; a fraction of the paper's data; of another data set give train_size", "scale"
+                f"{scale} given; it is a fraction of the paper's data; for another data set give train_size", "scale"
             )
         images = DESCRIPTIONS[self.dataset].train_images
         scaled = {} if scale == "full" else {"train_size": images // SCALES[scale]}

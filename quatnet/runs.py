@@ -80,7 +80,7 @@ class Run:
     """A run folder that is open for reading; training and pruning lock it for writing."""
 
     def __init__(self, path: Path) -> None:
-        """Open an existing folder; a UsageError if it is no run, a RunError if its settings are damaged."""
+        """Open an existing folder; a UsageError if it is not a run, a RunError if its settings are damaged."""
         path = Path(path)
         if not (path / "config.json").is_file():
             reason = "it is a file" if path.is_file() else "it has no config.json"

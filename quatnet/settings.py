@@ -1,6 +1,6 @@
 """All settings of a run as frozen dataclasses: what a network is, how it is trained, and how it is pruned.
 
-All that is known of a setting stands with its field: type, default, allowed values, a line of help, and the group it is
+All that is known of a setting is in its field: type, default, allowed values, a line of help, and the group it is
 shown in. The checks, the options of the command line, the keys of a sweep and docs/api.md take it from there.
 """
 
@@ -36,7 +36,7 @@ ENGINES = ("fast", "reference")
 
 BY_ARCHITECTURE = "by architecture"
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "tuple[int, ...]": tuple}
-WANTED = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text", tuple: "a list"}
+WANTED = {int: "an integer", float: "a finite number", bool: "true or false", str: "a string", tuple: "a list"}
 LIMITS = {"low": ("{:g} or more", ge), "above": ("more than {:g}", gt), "below": ("less than {:g}", lt)}
 
 
@@ -109,7 +109,7 @@ class ModelSettings:
     width: float = _network("Factor of the widths of all hidden layers.", 1.0, above=0)
     signs: str = _network("Signs of the quaternion product; shuffled is a control.", "hamilton", choices=SIGNS)
     norm: str = _network("Batch normalisation of quaternions.", "split", choices=NORMALISATIONS)
-    dtype: str = _network("Type of all numbers.", "float32", choices=DTYPES)
+    dtype: str = _network("Floating-point type.", "float32", choices=DTYPES)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -133,7 +133,7 @@ class TrainSettings(ModelSettings):
     test_size: int | None = _data("Number of test images, class-balanced.", None, low=1, otherwise="all")
     validation_size: int = _data("Number of training images held out for validation.", 0, low=0)
     augment: bool | None = _data("Random crops and flips of the training images.", None, otherwise="by data set")
-    epochs: int = _training("Epochs of every training.", low=1, otherwise=BY_ARCHITECTURE)
+    epochs: int = _training("Epochs per training.", low=1, otherwise=BY_ARCHITECTURE)
     batch_size: int = _training("Images per step.", 60, low=1, otherwise=BY_ARCHITECTURE)
     optimizer: str = _training("Optimizer.", "adam", choices=OPTIMIZERS, otherwise=BY_ARCHITECTURE)
     rate: float = _training("Learning rate.", above=0, otherwise=f"{BY_ARCHITECTURE}; with another optimizer "
@@ -146,7 +146,7 @@ class TrainSettings(ModelSettings):
     step_epochs: int = _training("Epochs between two steps (schedule step).", 30, low=1)
     step_factor: float = _training("Factor of the learning rate at each step (schedule step).", 0.1, above=0)
     patience: int = _training("Stop after N epochs without a lower validation loss; 0 never stops.", 0, low=0)
-    test_every: int = _training("Test after every N-th epoch, and after any that may be reported.", 1, low=1)
+    test_every: int = _training("Test after every N-th epoch, and after every epoch that may be reported.", 1, low=1)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ class PruneSettings:
     amount: float = _pruning("Fraction of the weights left that is pruned in each round.", 0.2, above=0, below=1)
     criterion: str = _pruning("Which weights are pruned: the smallest of all, the smallest of each layer, or random "
                               "ones.", "global", choices=CRITERIA)
-    unit: str = _pruning("What is pruned as one; a channel of a dense layer is a neuron.", "weight", choices=UNITS)
+    unit: str = _pruning("Unit of pruning; a channel of a dense layer is a neuron.", "weight", choices=UNITS)
     protocol: str = _pruning("imp rewinds and re-trains in each round; paper finds all masks first and then re-trains "
                              "each, with one Adam state; finetune trains on; reinit gives the masks of imp new random "
                              "weights.", "imp", choices=tuple(PROTOCOLS))
@@ -228,10 +228,7 @@ class PruneSettings:
         object.__setattr__(self, "retrain_rounds", tuple(sorted(rounds)))
 
     def check_training(self, train: TrainSettings) -> None:
-        """Raise a UsageError unless the network has the unit to prune, and round 0 reaches the epoch to rewind to.
-
-        It must reach that epoch for sure, and then have one left to train.
-        """
+        """Raise a UsageError unless the network has the unit to prune, and round 0 trains past `rewind_epoch`."""
         if self.unit == "quaternion" and not train.quaternion:
             raise UsageError("quaternion given; a real network has no quaternions, only weight and channel", "unit")
         if self.rewind_epoch >= train.epochs:
@@ -273,9 +270,9 @@ class PruneSettings:
 
 
 def _table(arch: str) -> Architecture:
-    """Return an architecture as data; a UsageError if there is none by that name."""
+    """Return an architecture as data; a UsageError if the name is unknown."""
     if not isinstance(arch, str):
-        raise UsageError(f"{arch!r} given; a text is needed", "arch")
+        raise UsageError(f"{arch!r} given; a string is needed", "arch")
     return architectures.architecture(arch)
 
 
@@ -291,7 +288,7 @@ def numbers(values: Iterable[int]) -> str:
 
 
 def read_numbers(text: str, field: str = "") -> list[int]:
-    """Read whole numbers from a text such as `0-4,7`; a UsageError about `field` if there are none."""
+    """Read whole numbers from a text such as `0-4,7`; a UsageError about `field` if it is invalid."""
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)

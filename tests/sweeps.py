@@ -118,13 +118,13 @@ def jobs(data, *, seeds=(0, 1), epochs=1, rate=0.01, protocols=("imp",)):
     ]
 
 
-def sweep(jobs, follow=lambda standings: None, **given):
+def sweep(jobs, follow=lambda statuses: None, **given):
     """Do all jobs, and lose patience if they never end."""
     deadline = time.monotonic() + PATIENCE
 
-    def patient(standings):
+    def patient(statuses):
         assert time.monotonic() < deadline, "the sweep does not end"
-        follow(standings)
+        follow(statuses)
 
     return run_jobs(jobs, follow=patient, **given)
 

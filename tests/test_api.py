@@ -45,7 +45,7 @@ EXPORTS = {
     data: ["Dataset", "augment", "default_data_dir", "entries", "fetch", "load", "normalize"],
     pruning: ["criteria", "masks", "protocols", "units"],
     deploy: ["budget", "c", "inference", "ir", "model", "onnx", "seed_ticket", "shrink", "ticket"],
-    sweep: ["Job", "Standing", "jobs_of", "run_jobs", "standing"],
+    sweep: ["Job", "Status", "jobs_of", "run_jobs", "status_of"],
     layers: [
         *("AppendGray", "Backward", "BatchNorm", "Conv2d", "Dense", "Flatten", "GlobalAveragePool", "Layer"),
         *("MaxPool2d", "PureReal", "QuaternionConv2d", "QuaternionDense", "QuaternionFlatten"),

@@ -120,7 +120,7 @@ def test_what_no_ablation_begins_with_is_an_error_with_all_that_there_are(name):
 
 
 def test_the_figures_of_the_paper_have_no_ablations_to_choose_from():
-    with pytest.raises(UsageError, match=r"^only: Figure 5b is no ablation"):
+    with pytest.raises(UsageError, match=r"^only: Figure 5b is not an ablation"):
         PRESETS["5b"].only(["real"])
 
 
@@ -132,6 +132,6 @@ def test_early_stopping_leaves_most_images_for_training_at_every_scale(scale, tr
         assert job.train.validation_size * 10 == (job.train.train_size or 50_000)
 
 
-def test_a_scale_is_a_part_of_the_papers_data():
-    with pytest.raises(UsageError, match=r"^scale: half given; a fraction of the paper's data"):
+def test_a_scale_is_a_fraction_of_the_papers_data():
+    with pytest.raises(UsageError, match=r"^scale: half given; it is a fraction of the paper's data"):
         jobs_of("5b", scale="half", training={"dataset": "shapes"})

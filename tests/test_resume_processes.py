@@ -116,7 +116,7 @@ def test_an_experiment_that_is_interrupted_says_which_command_goes_on_and_that_d
     assert folder.epochs() < 180
     message = (folder.path / "err.txt").read_text().splitlines()[-1]
     resumes = re.fullmatch(
-        r"Interrupted\b.*\bthe last finished epoch is saved; to go on: .*?quatnet (prune .*)", message, re.I
+        r"Interrupted\b.*\bthe last finished epoch is saved; to resume: .*?quatnet (prune .*)", message, re.I
     )
     assert resumes, message
     folder.finish(shlex.split(resumes[1]))

@@ -47,9 +47,9 @@ WRONG_TYPES = [
     *[("rate", value, "a finite number") for value in ("fast", None, float("nan"), float("inf"), True)],
     *[("quaternion", value, "true or false") for value in ("x", 1)],
     ("augment", [1], "true or false"),
-    *[("dataset", value, "a text") for value in (1, None)],
-    *[("arch", value, "a text") for value in (12, ["lenet"])],
-    ("optimizer", ["adam"], "a text"),
+    *[("dataset", value, "a string") for value in (1, None)],
+    *[("arch", value, "a string") for value in (12, ["lenet"])],
+    ("optimizer", ["adam"], "a string"),
 ]
 PRUNING_WRONG_TYPES = [
     ("amount", "0.2", "a finite number"),

@@ -17,7 +17,7 @@ from quatnet.fast import Compute
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings
 from quatnet.streams import Phase, Position
-from quatnet.sweep import Job, jobs_of, local, run, standing
+from quatnet.sweep import Job, jobs_of, local, run, status_of
 from quatnet.sweep.jobs import Watch
 from quatnet.sweep.process import Outcome, Task
 from tests import small, sweeps
@@ -56,10 +56,10 @@ def looks_often(monkeypatch):
 @pytest.mark.parametrize("stop_below", [0, 99.9], ids=["all rounds", "stopped early"])
 def test_a_run_is_finished_when_its_last_round_is_and_begun_before(runs_dir, data, protocol, stop_below):
     job = Job(small.train_settings(data, rate=1e-9), PruneSettings(rounds=3, protocol=protocol, stop_below=stop_below))
-    states = [standing(job, runs_dir).state]
+    states = [status_of(job, runs_dir).state]
     listener = Listener(
-        epoch=lambda *arguments: states.append(standing(job, runs_dir).state),
-        finished=lambda *arguments: states.append(standing(job, runs_dir).state),
+        epoch=lambda *arguments: states.append(status_of(job, runs_dir).state),
+        finished=lambda *arguments: states.append(status_of(job, runs_dir).state),
     )
     small.experiment(runs_dir, job.train, job.prune, listener)
     assert states[0] == "new"
@@ -67,12 +67,12 @@ def test_a_run_is_finished_when_its_last_round_is_and_begun_before(runs_dir, dat
     assert states[-1] == "finished"
 
 
-def test_a_standing_says_in_which_round_and_epoch_a_run_is(runs_dir, data):
+def test_a_status_says_in_which_round_and_epoch_a_run_is(runs_dir, data):
     job = Job(small.train_settings(data), small.prune_settings(protocol="paper"))
     seen = []
 
     def look(*arguments):
-        now = standing(job, runs_dir)
+        now = status_of(job, runs_dir)
         seen.append((now.position, now.epoch, len(now.results), len(now.searched)))
 
     small.experiment(runs_dir, job.train, job.prune, Listener(epoch=look))
@@ -87,14 +87,14 @@ def test_a_standing_says_in_which_round_and_epoch_a_run_is(runs_dir, data):
 def test_more_rounds_than_there_are_make_a_finished_run_one_that_is_begun(runs_dir, data):
     train = small.train_settings(data)
     small.experiment(runs_dir, train, small.prune_settings(rounds=2))
-    states = [standing(Job(train, small.prune_settings(rounds=n)), runs_dir).state for n in (1, 2, 3)]
+    states = [status_of(Job(train, small.prune_settings(rounds=n)), runs_dir).state for n in (1, 2, 3)]
     assert states == ["finished", "finished", "begun"]
 
 
 def test_a_pruned_run_is_finished_for_a_job_that_only_trains(runs_dir, data):
     train = small.train_settings(data)
     small.experiment(runs_dir, train, PruneSettings(rounds=1))
-    assert standing(Job(train), runs_dir).state == "finished"
+    assert status_of(Job(train), runs_dir).state == "finished"
 
 
 def test_a_run_that_was_pruned_in_another_way_is_not_finished(runs_dir, data):
@@ -102,14 +102,14 @@ def test_a_run_that_was_pruned_in_another_way_is_not_finished(runs_dir, data):
     made = small.experiment(runs_dir, train, small.prune_settings(amount=0.5))
     job = Job(train, small.prune_settings())
     made.path.rename(runs_dir / job.name)
-    assert standing(job, runs_dir).state == "begun"
+    assert status_of(job, runs_dir).state == "begun"
 
 
 def test_a_damaged_run_says_why(runs_dir, data):
     job = Job(small.train_settings(data), small.prune_settings())
     made = small.experiment(runs_dir, job.train, job.prune)
     (made.path / "config.json").write_text("{")
-    found = standing(job, runs_dir)
+    found = status_of(job, runs_dir)
     assert found.state == "damaged"
     assert "config.json" in found.error
 
@@ -118,16 +118,16 @@ def test_the_line_of_an_epoch_that_is_being_written_does_not_count(runs_dir, dat
     job = Job(small.train_settings(data), small.prune_settings())
     metrics = small.experiment(runs_dir, job.train, job.prune).path / "metrics.jsonl"
     metrics.write_bytes(metrics.read_bytes() + b'{"phase": "rou')
-    assert standing(job, runs_dir).epoch == 2
+    assert status_of(job, runs_dir).epoch == 2
     metrics.write_bytes(b'{"phase": "rou')
-    assert standing(job, runs_dir).position is None
+    assert status_of(job, runs_dir).position is None
 
 
 def test_metrics_that_are_no_metrics_are_damage(runs_dir, data):
     job = Job(small.train_settings(data), small.prune_settings())
     path = small.experiment(runs_dir, job.train, job.prune).path
     (path / "metrics.jsonl").write_text('{"phase": "dreams", "round": 1, "epoch": 2}\n')
-    found = standing(job, runs_dir)
+    found = status_of(job, runs_dir)
     assert (found.state, found.error.partition(":")[0]) == ("damaged", str(path / "metrics.jsonl"))
 
 
@@ -167,14 +167,14 @@ def test_a_run_has_one_thread_unless_more_are_given_and_blas_has_as_many(runs_di
 def test_an_interrupted_sweep_that_goes_on_ends_like_one_that_was_not(runs_dir, data, tmp_path, diary):
     jobs = [*sweeps.jobs(data, seeds=(0,), epochs=2), sweeps.jobs(data, seeds=(1,))[0]]
 
-    def interrupt(standings):
-        if sum(s.epoch == 1 for s in standings) == 2:
+    def interrupt(statuses):
+        if sum(s.epoch == 1 for s in statuses) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         sweeps.sweep(jobs, runs_dir=runs_dir, workers=2, follow=interrupt)
     assert not any(map(sweeps.is_alive, diary.processes()))
-    assert [standing(job, runs_dir).state for job in jobs] == ["begun", "begun", "new"]
+    assert [status_of(job, runs_dir).state for job in jobs] == ["begun", "begun", "new"]
     diary.release()
     assert [s.state for s in sweeps.sweep(jobs, runs_dir=runs_dir, workers=2)] == ["finished"] * 3
     diary.check(jobs)
@@ -202,8 +202,8 @@ def test_a_run_that_fails_does_not_stop_the_others(runs_dir, data):
 def test_a_run_whose_process_is_killed_has_failed_and_the_others_go_on(runs_dir, data, diary):
     jobs = sweeps.jobs(data, seeds=(0,))
 
-    def kill(standings):
-        if standings[0].epoch and (diary.folder / "hold").exists():
+    def kill(statuses):
+        if statuses[0].epoch and (diary.folder / "hold").exists():
             os.kill(diary.processes()[0], signal.SIGKILL)
             diary.release()
 
@@ -235,7 +235,7 @@ def test_two_sweeps_of_the_same_jobs_never_do_a_run_twice_at_once(runs_dir, data
     diary.release()
     for thread in both:
         thread.join(sweeps.PATIENCE)
-    assert [[s.state for s in standings] for standings in done] == [["finished"] * 2] * 2
+    assert [[s.state for s in statuses] for statuses in done] == [["finished"] * 2] * 2
     assert len(diary.processes()) == 4
     assert len(diary.processes("epoch")) == 2
     diary.check(jobs)
@@ -250,14 +250,14 @@ def test_a_run_in_use_by_another_command_fails_and_says_so(runs_dir, data):
     assert done.error.endswith("is in use by another process")
 
 
-def test_the_standings_are_followed_from_the_state_at_the_beginning_to_the_end(runs_dir, data):
+def test_the_statuses_are_followed_from_the_state_at_the_beginning_to_the_end(runs_dir, data):
     jobs = sweeps.jobs(data, seeds=(0,))
     small.experiment(runs_dir, jobs[1].train, jobs[1].prune)
     followed = []
     done = sweeps.sweep(jobs, runs_dir=runs_dir, follow=followed.append)
     assert [s.state for s in followed[0]] == ["new", "finished"]
     assert followed[-1] == done
-    assert all([s.job for s in standings] == jobs for standings in followed)
+    assert all([s.job for s in statuses] == jobs for statuses in followed)
 
 
 @pytest.mark.parametrize(("given", "message"), [({"train_size": 999}, "999"), ({"width": 0.5}, "multiple of 4")])
@@ -309,7 +309,7 @@ def test_a_run_whose_results_are_never_seen_has_failed(runs_dir, data, monkeypat
     monkeypatch.setattr(local, "execute", lambda task, stop: Outcome())
     job, _ = sweeps.jobs(data, seeds=(0,))
     (done,) = sweeps.sweep([job], runs_dir=runs_dir)
-    assert (done.state, done.error) == ("failed", "a worker has finished it, but its results are not seen here")
+    assert (done.state, done.error) == ("failed", "a worker has finished it, but its results are not visible here")
 
 
 @pytest.mark.parametrize("prune", [None, PruneSettings(rounds=3)], ids=["trained", "pruned"])

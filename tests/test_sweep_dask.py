@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from quatnet.errors import RunError, UsageError
-from quatnet.sweep import cluster, run, standing
+from quatnet.sweep import cluster, run, status_of
 from quatnet.sweep.process import FOLDER, held
 from quatnet.version import VERSION
 from tests import small, sweeps
@@ -110,7 +110,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_nothing_is_done_twice(dask, d
     jobs = sweeps.jobs(data, seeds=(0,))
     doomed, others = dask.worker(hold=True), []
 
-    def kill(standings):
+    def kill(statuses):
         if not others and diary.processes("epoch"):
             others.append(dask.worker())
         elif others and diary.children(others[0].pid):
@@ -131,7 +131,7 @@ def test_a_worker_that_is_lost_but_alive_keeps_its_run_and_another_waits(dask, d
     job, _ = sweeps.jobs(data, seeds=(0,))
     lost, others = dask.worker(hold=True), []
 
-    def lose(standings):
+    def lose(statuses):
         if not others and diary.processes("epoch"):
             lost.send_signal(signal.SIGSTOP)  # it does not answer any more; its run goes on
             others.append(dask.worker())
@@ -149,7 +149,7 @@ def test_a_worker_that_is_lost_but_alive_keeps_its_run_and_another_waits(dask, d
 def test_a_run_whose_process_is_killed_goes_on_in_another(one_worker, data, runs_dir, diary, tmp_path):
     jobs = sweeps.jobs(data, seeds=(0,))
 
-    def kill(standings):
+    def kill(statuses):
         if diary.processes("epoch") and (diary.folder / "hold").exists():
             os.kill(diary.processes()[0], signal.SIGKILL)
             diary.release()
@@ -164,14 +164,14 @@ def test_a_run_whose_process_is_killed_goes_on_in_another(one_worker, data, runs
 def test_after_an_interruption_the_workers_stop_and_the_same_sweep_goes_on(one_worker, data, runs_dir, diary, tmp_path):
     jobs = sweeps.jobs(data, seeds=(0,))
 
-    def interrupt(standings):
-        if any(s.epoch for s in standings):
+    def interrupt(statuses):
+        if any(s.epoch for s in statuses):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         sweeps.sweep(jobs, runs_dir=runs_dir, scheduler=one_worker, follow=interrupt)
     sweeps.wait_for(lambda: not any(map(sweeps.is_alive, diary.processes())), "the end of the runs")
-    assert sorted(standing(job, runs_dir).state for job in jobs) == ["begun", "new"]
+    assert sorted(status_of(job, runs_dir).state for job in jobs) == ["begun", "new"]
     assert list((runs_dir / FOLDER).glob("sweep-*")) == []
     diary.release()
     done = sweeps.sweep(jobs, runs_dir=runs_dir, scheduler=one_worker)

@@ -7,7 +7,7 @@ INTERRUPTED = 130
 
 
 def main(prog_name: str | None = None) -> None:
-    """Run the command `quatnet`. Everything is imported in here, so that Ctrl-C at any time ends it in one line."""
+    """Run the command `quatnet`. Everything is imported here, so that Ctrl-C at any time ends it in one line."""
     try:
         from quatnet.cli.group import group
 

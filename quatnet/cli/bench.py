@@ -23,21 +23,25 @@ SIZES = ("ticket float32", "ticket int8", "seed", "C float32", "C int8", "ONNX")
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--against", type=click.Path(path_type=Path), help="A second run, the other algebra's.")
+@click.option("--against", type=click.Path(path_type=Path), help="A second run, with the other algebra.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw accuracy against bytes, .png or .svg.")
 @click.option("--card", "file", type=click.Path(path_type=Path), help="Write everything as a JSON file.")
 @click.option(
     "--test-size", type=int, help="Measure accuracies on N test images, class-balanced.  [default: the run's]"
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=0.2, show_default=True, help="For each latency."
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Seconds per latency.",
 )
 @click.option(
     "--layout",
     type=click.Choice(["auto", *LAYOUTS]),
     default="auto",
     show_default=True,
-    help="Of the layers of the compiled network; auto: what is fastest.",
+    help="Layout of the layers of the compiled network; auto chooses the fastest.",
 )
 @options.data_dir_option
 @options.json_option
@@ -54,11 +58,11 @@ def bench(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say what RUN's rounds cost in bytes, work and time.
+    """Measure what RUN's rounds cost in bytes, work and time.
 
-    Bytes of the formats of `quatnet export`, multiply-adds, and latencies on one thread: of NumPy with all zeros, of
-    the network compiled dense, sparse, and layer by layer to what is faster, of the C program (with a C compiler), and
-    of onnxruntime (where it is installed).
+    Shows the bytes of each format of `quatnet export`, the multiply-adds, and the latencies on one thread: NumPy with
+    all zeros; the network compiled to dense layers, to sparse layers, and to the fastest layout of each layer; the C
+    program (with a C compiler); and onnxruntime (where it is installed).
 
     \b
     Example: quatnet bench runs/lenet-12-real-mnist-seed0 --figure card.png
@@ -112,7 +116,7 @@ def _check(runs: list[Run]) -> None:
             raise UsageError(f"{one.path} has no finished round yet")
     of = {(one.train_settings.arch, one.train_settings.dataset) for one in runs}
     if len(of) > 1:
-        raise UsageError(f"--against: {runs[1].path} is of another network or data set than {runs[0].path}")
+        raise UsageError(f"--against: {runs[1].path} has another network or data set than {runs[0].path}")
 
 
 def _check_files(figure: Path | None, file: Path | None) -> None:

@@ -28,8 +28,8 @@ OPTIONAL = {
 def doctor(device: str, as_json: bool, quiet: bool) -> None:
     """Check the installation and a device.
 
-    Shows versions and what is missing, says why no GPU is used if none is, compares gradients with differences and, on
-    a GPU, three steps of training with those on the CPU, and times a few steps. Exit code 1 if a check fails.
+    Shows versions, missing packages and why no GPU is used, if none is; compares gradients with finite differences
+    and, on a GPU, three training steps with those on the CPU; and times a few steps. Exit code 1 if a check fails.
 
     \b
     Example: quatnet doctor --device gpu

@@ -28,7 +28,7 @@ SUFFIXES = {"ticket": ".ticket", "seed": ".seed", "onnx": ".onnx", "c": ""}
     type=click.Choice(list(SUFFIXES)),
     default="ticket",
     show_default=True,
-    help="ticket: the smallest file that restores the network; seed: seed and mask, to train it again; onnx; c: C99.",
+    help="ticket: smallest file that restores the network; seed: seed and mask, to train it again; onnx: ONNX; c: C99.",
 )
 @click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round.  [default: the last]")
 @click.option(
@@ -36,15 +36,15 @@ SUFFIXES = {"ticket": ".ticket", "seed": ".seed", "onnx": ".onnx", "c": ""}
     type=click.Choice(VALUES),
     default="float32",
     show_default=True,
-    help="How a ticket stores weights; C has no float16.",
+    help="Type of the stored weights (ticket and c); c has no float16.",
 )
-@click.option("--preprocessing", is_flag=True, help="Of onnx: take raw pixels, uint8.")
-@click.option("--name", help="Of c: name of the files and of all functions.  [default: network]")
+@click.option("--preprocessing", is_flag=True, help="Take raw uint8 pixels as input (onnx only).")
+@click.option("--name", help="Name of the files and of all functions (c only).  [default: network]")
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    help="The file, of c the folder.  [default: beside RUN, named like it]",
+    help="Output file, or folder for c.  [default: beside RUN, named like it]",
 )
 @options.data_dir_option
 @options.json_option
@@ -63,7 +63,7 @@ def export(
 ) -> None:
     """Write RUN's network as a small file, as ONNX or as C.
 
-    It says the size, and the accuracy of what is in the file. docs/deploy.md shows the formats in use.
+    Prints the size of the file and the accuracy of the network in it. docs/deploy.md shows the formats in use.
 
     \b
     Examples: quatnet export runs/lenet-12-real-mnist-seed0 --values int8
@@ -79,14 +79,14 @@ def export(
     if name is not None and format_ != "c":
         raise UsageError(f"--name: --format {format_} given; only --format c has it")
     if values != "float32" and format_ in ("seed", "onnx"):
-        raise UsageError(f"--values: {values} given; --format {format_} has float32 alone")
+        raise UsageError(f"--values: {values} given; --format {format_} has only float32")
     opened = Run(run)
     result = finished_round(opened, round_)
     folder = run.resolve() if run.name in ("", "..") else run
     path = output or folder.with_name(f"{folder.name}-round{result.round:02d}{SUFFIXES[format_]}")
     if not path.parent.is_dir() or (path.exists() and not (path.is_dir() if format_ == "c" else path.is_file())):
-        what = "is there and no folder" if format_ == "c" else "is no file"
-        reason = what if path.exists() else f"is in {path.parent}, which is no folder"
+        what = "exists and is not a folder" if format_ == "c" else "is not a file"
+        reason = what if path.exists() else f"is in {path.parent}, which is not a folder"
         raise UsageError(f"--output: {path} given, which {reason}")
     screen.say(f"{opened.train_settings.arch}, {opened.train_settings.algebra}, round {result.round}")
     if format_ == "seed":

@@ -18,12 +18,12 @@ COMMANDS = {
     "train": "Train a dense network.",
     "prune": "Prune a network round by round.",
     "sweep": "Train and prune a grid of networks.",
-    "reproduce": "Make a figure of the paper again.",
+    "reproduce": "Reproduce a figure of the paper.",
     "evaluate": "Measure RUN's accuracy on the test set again.",
-    "predict": "Say what the network of RUN, or of a TICKET, sees in IMAGES.",
-    "report": "Compare real and quaternion runs, and the paper's.",
+    "predict": "Classify IMAGES with the network of RUN or of a TICKET.",
+    "report": "Compare runs: real, quaternion and the paper's.",
     "export": "Write RUN's network as a small file, as ONNX or as C.",
-    "bench": "Say what RUN's rounds cost in bytes, work and time.",
+    "bench": "Measure what RUN's rounds cost in bytes, work and time.",
     "models": "List the architectures and their sizes.",
     "data": "List, fetch and show data sets.",
     "runs": "List the runs, the one worked on last first.",
@@ -90,7 +90,7 @@ class Group(click.Group):
                 if ctx.invoked_subcommand in ("train", "prune", "sweep", "reproduce")
                 else ""
             )
-            _end(f"Interrupted; {saved}to go on: {command}")
+            _end(f"Interrupted; {saved}to resume: {command}")
         finally:
             signal.signal(signal.SIGTERM, before)
 

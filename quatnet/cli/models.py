@@ -19,7 +19,7 @@ from quatnet.nn.architectures import ARCHITECTURES, Architecture
 def models(classes: int, as_json: bool, quiet: bool) -> None:
     """List the architectures and their sizes.
 
-    Counted for images of MNIST (lenets) or CIFAR (all others).
+    The sizes are for images of MNIST (lenets) or CIFAR (all others).
 
     \b
     Example: quatnet models --classes 100

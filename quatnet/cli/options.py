@@ -145,7 +145,7 @@ json_option = option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON object on standard output; text on standard error.",
+    help="Print one JSON object on standard output, and text on standard error.",
 )
 quiet_option = option("Output", "--quiet", "-q", is_flag=True, help="Print nothing but errors and the JSON object.")
 
@@ -155,17 +155,17 @@ device_option = option(
     metavar="NAME",
     default="auto",
     envvar="QUATNET_DEVICE",
-    help="Where to compute: auto, cpu, gpu, or gpu:K with the number of a GPU.",
+    help="Device: auto, cpu, gpu, or gpu:K with the number of a GPU.",
 )
 conv_option = option(
-    "Computing", "--conv", type=click.Choice(CONVOLUTIONS), default="auto", help="How the CPU computes convolutions."
+    "Computing", "--conv", type=click.Choice(CONVOLUTIONS), default="auto", help="Algorithm of convolutions on the CPU."
 )
 engine_option = option(
     "Computing",
     "--engine",
     type=click.Choice(ENGINES),
     default="fast",
-    help="What computes: the fast engine, or the formulas of the core as they are.",
+    help="Engine: fast, or reference, the formulas of the core as they are.",
 )
 compute_options = _all(
     device_option,
@@ -174,17 +174,15 @@ compute_options = _all(
     number_option(
         "Computing",
         "--threads",
-        help="Threads of the CPU; unless given, 1 for a lenet and all cores for other networks.",
+        help="CPU threads; by default 1 for a lenet and all cores for other networks.",
     ),
 )
 sweep_options = _all(
     device_option,
     engine_option,
     conv_option,
-    number_option("Computing", "--threads", default=1, help="Threads of every run."),
-    number_option(
-        "Computing", "--workers", help="Runs at once on this machine; unless given, as many as fit its cores."
-    ),
+    number_option("Computing", "--threads", default=1, help="CPU threads per run."),
+    number_option("Computing", "--workers", help="Parallel runs on this machine; by default as many as fit its cores."),
     option(
         "Computing",
         "--scheduler",

@@ -15,10 +15,10 @@ from quatnet.runs import Run
 @click.command()
 @click.argument("run", metavar="RUN|TICKET", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--round", "round_", type=click.IntRange(min=0), help="Of RUN: pruning round.  [default: the last]")
+@click.option("--round", "round_", type=click.IntRange(min=0), help="Pruning round of RUN.  [default: the last]")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show per image.")
 @click.option("--invert", is_flag=True, help="Swap black and white: MNIST's digits are white on black.")
-@click.option("--device", help="Of RUN: auto, cpu, gpu or gpu:K.  [default: auto]")
+@click.option("--device", help="Device for RUN: auto, cpu, gpu or gpu:K.  [default: auto]")
 @options.json_option
 @options.quiet_option
 def predict(
@@ -31,7 +31,7 @@ def predict(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say what the network of RUN, or of a TICKET, sees in IMAGES.
+    """Classify IMAGES with the network of RUN or of a TICKET.
 
     IMAGES are PNG or JPEG files, converted to the size and the channels that the network was trained on, or .npy arrays
     of one or more images.
@@ -51,7 +51,7 @@ def predict(
     if run.is_file():
         for option, value in (("--round", round_), ("--device", device)):
             if value is not None:
-                raise UsageError(f"{option}: {value} given; the ticket {run} holds one round, for the CPU")
+                raise UsageError(f"{option}: {value} given; the ticket {run} has one round and runs on the CPU")
         model = read_ticket(run)
     else:
         opened = Run(run)

@@ -1,4 +1,4 @@
-"""A training or a download as it goes on: a bar on a terminal, elsewhere a line per epoch."""
+"""Progress of a training or a download: a bar on a terminal, elsewhere a line per epoch."""
 
 from __future__ import annotations
 

@@ -36,14 +36,14 @@ PRUNING = tuple(field.name for field in fields(PruneSettings))
     "--target-accuracy",
     type=float,
     metavar="X",
-    help="Prune as far as the test accuracy stays at X percent.",
+    help="Prune as far as the test accuracy stays at X percent or more.",
 )
 @options.option(
     "Pruning",
     "--values",
     type=click.Choice(VALUES),
     show_default=VALUES[0],
-    help="How the ticket of --budget stores weights.",
+    help="Type of the weights in the ticket of --budget.",
 )
 @options.of(TrainSettings)
 @options.compute_options
@@ -72,10 +72,10 @@ def prune(
 ) -> None:
     """Prune a network round by round.
 
-    Prunes RUN, or the run worked on last, or with --arch a new run; the same command again resumes or shows it. The
+    Prunes RUN, the run worked on last, or with --arch a new run. The same command again resumes or shows it. The
     options of Network, Data and Training describe a new run; RUN keeps the settings it was made with.
 
-    With --budget or --target-accuracy it prunes as many rounds as that takes, and says what it cost.
+    With --budget or --target-accuracy it prunes as many rounds as needed, and prints the cost in accuracy.
 
     \b
     Examples: quatnet prune --rounds 20
@@ -91,7 +91,7 @@ def prune(
     output = Output(as_json=as_json, quiet=quiet)
     pruning = options.given({name: settings.pop(name) for name in PRUNING})
     if values is not None and budget is None:
-        raise UsageError(f"--values: {values} given; only with --budget it matters how a ticket stores weights")
+        raise UsageError(f"--values: {values} given; it has an effect only with --budget")
     goal = None if budget is None and target_accuracy is None else Goal(budget, target_accuracy, values or Goal.values)
     if goal is not None:
         pruning.setdefault("rounds", MOST_ROUNDS)

@@ -1,4 +1,4 @@
-"""`quatnet report`: what runs say together, as a table, a page, a picture, a CSV file."""
+"""`quatnet report`: runs compared in a table, a page, a picture, a CSV file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--paper", "figure", help="Compare with a figure of the paper: 4a to 4f, 5b or 6.  [default: none]")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page, one file with all in it.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a self-contained HTML page.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write all points as CSV.")
 @click.option(
     "--figure", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the curves: .svg or .png."
@@ -37,10 +37,10 @@ def report(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare real and quaternion runs, and the paper's.
+    """Compare runs: real, quaternion and the paper's.
 
     RUN is a run folder, a folder of runs, or collected results: a results.csv, or a folder that has one. Pictures and
-    pages among the runs are passed over. Runs of one network, data set and protocol belong together.
+    pages among the runs are skipped. Runs of one network, data set and protocol belong together.
 
     \b
     Examples: quatnet report runs/lenet-12-*

@@ -18,7 +18,7 @@ from quatnet.files import write_bytes
 from quatnet.presets import ALIASES, PRESETS, SCALES, Preset
 from quatnet.runs import Run
 from quatnet.settings import PruneSettings, TrainSettings
-from quatnet.sweep.jobs import Job, standing
+from quatnet.sweep.jobs import Job, status_of
 
 if TYPE_CHECKING:
     from quatnet.cost import Cost
@@ -45,7 +45,7 @@ PRUNING = ("protocol", "rounds", "amount", "fresh_optimizer", "retrain_rounds", 
 )
 @options.of(PruneSettings, *PRUNING, defaults=False)
 @options.sweep_options
-@options.option("Output", "--dry-run", is_flag=True, help="Only say what it would cost.")
+@options.option("Output", "--dry-run", is_flag=True, help="Only print what it would cost.")
 @options.data_dir_option
 @options.runs_dir_option
 @options.json_option
@@ -71,12 +71,12 @@ def reproduce(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Make a figure of the paper again.
+    """Reproduce a figure of the paper.
 
     FIGURE: 2a to 2f (accuracy by epoch), 3a to 3f (loss by epoch), 4a to 4f (pruning), 5a, 5b (lenet-12), 6 (early
     stopping), 5.2-resnet-20 (or just 5.2), 5.2-resnet-18, 5.2-vgg-16; ablations-lenet-12, ablations-conv-2. Settings
-    that are not given are the paper's. It says first what it costs on this machine; the same command again goes on
-    with it. The report is written into the runs' directory.
+    that are not given are the paper's. The cost on this machine is printed first. The same command again resumes.
+    The report is written into the runs' directory.
 
     \b
     Examples: quatnet reproduce 5b --seeds 5
@@ -99,13 +99,13 @@ def reproduce(
     if different := {"scale": scale, **chosen, **pruning}.items() - {("scale", "full")}:
         words = ", ".join(sorted(f"{name.replace('_', '-')} {_text(value)}" for name, value in different))
         output.say(f"not the paper's settings: {words}")
-    todo = [job for job in jobs if standing(job, runs_dir).state != "finished"]
+    todo = [job for job in jobs if status_of(job, runs_dir).state != "finished"]
     seconds = _say_cost(output, todo, compute, data_dir, 1 if scheduler else workers)
     if dry_run:
         output.finish({"runs": len(jobs), "to_do": len(todo), "seconds": seconds})
         return
-    with Screen(output, [standing(job, runs_dir) for job in jobs]) as screen:
-        standings = run_jobs(
+    with Screen(output, [status_of(job, runs_dir) for job in jobs]) as screen:
+        statuses = run_jobs(
             jobs,
             runs_dir=runs_dir,
             data_dir=data_dir,
@@ -114,8 +114,8 @@ def reproduce(
             scheduler=scheduler,
             follow=screen.follow,
         )
-    exit_if_failed(standings)
-    runs = [Run(s.path) for s in standings]
+    exit_if_failed(statuses)
+    runs = [Run(s.path) for s in statuses]
     if len(preset.variants) > 2:
         _compare(output, preset, runs, runs_dir)
     elif preset.curve != "pruning":
@@ -209,7 +209,7 @@ def _compare(output: Output, preset: Preset, runs: Sequence[Run], runs_dir: Path
         [[label, *map(_cell, cells)] for label, cells in table.items()],
     )
     differences = ablations.differences(trials)
-    output.say("paired differences in points, ± half the 95 % t interval; *: it has no 0 (each alone, not corrected)")
+    output.say("paired differences in points, ± half the 95 % t interval; *: it excludes 0 (each alone, not corrected)")
     output.table(
         ["difference", *(f"{level:.3g} %" for level in ablations.LEVELS)],
         [[title, *map(_difference, cells)] for title, cells in differences.items()],

@@ -17,7 +17,7 @@ from quatnet.runs import RoundResult
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase
 from quatnet.sweep.grid import CHOICES, LISTED, jobs_of, read
-from quatnet.sweep.jobs import Standing, standing
+from quatnet.sweep.jobs import Status, status_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,10 +36,10 @@ OTHER_LINES = 6
 @options.listed(TrainSettings, "init")
 @options.listed(TrainSettings, "dataset")
 @options.of(TrainSettings, but=LISTED)
-@options.listed(PruneSettings, "protocol", values=(*PROTOCOLS, "none (only trains)"))
+@options.listed(PruneSettings, "protocol", values=(*PROTOCOLS, "none (only train)"))
 @options.of(PruneSettings, but=LISTED)
 @options.sweep_options
-@options.option("Output", "--dry-run", is_flag=True, help="Only list the runs and how far they are.")
+@options.option("Output", "--dry-run", is_flag=True, help="Only list the runs and their states.")
 @options.data_dir_option
 @options.runs_dir_option
 @options.json_option
@@ -61,8 +61,8 @@ def sweep(
 ) -> None:
     """Train and prune a grid of networks.
 
-    GRID is a TOML file; its keys are the options below without their dashes. Options that are given as well replace
-    them. There is one run per combination of the lists. The same command again goes on, or shows what there is.
+    GRID is a TOML file; its keys are the options below without their dashes. Options on the command line replace keys
+    of the file. There is one run per combination of the lists. The same command again resumes, or shows the results.
 
     \b
     Examples: quatnet sweep --arch lenet-12 --seeds 0-4
@@ -81,11 +81,11 @@ def sweep(
             raise
         raise UsageError(f"{grid}: {error}") from None
     check(jobs, workers, scheduler)
-    standings = [standing(job, runs_dir) for job in jobs]
-    output.say(f"{_count(standings)}, in {runs_dir}")
+    statuses = [status_of(job, runs_dir) for job in jobs]
+    output.say(f"{_count(statuses)}, in {runs_dir}")
     if not dry_run:
-        with Screen(output, standings) as screen:
-            standings = run_jobs(
+        with Screen(output, statuses) as screen:
+            statuses = run_jobs(
                 jobs,
                 runs_dir=runs_dir,
                 data_dir=data_dir,
@@ -97,17 +97,17 @@ def sweep(
     output.say()
     output.table(
         ["run", "state", "dense", "last", "weights left"],
-        [[s.path.name, _state(s), *_numbers(s.results)] for s in standings],
+        [[s.path.name, _state(s), *_numbers(s.results)] for s in statuses],
     )
     output.say()
-    output.say(_count(standings))
-    output.finish({"runs": [_row(s) for s in standings]})
-    exit_if_failed(standings)
+    output.say(_count(statuses))
+    output.finish({"runs": [_row(s) for s in statuses]})
+    exit_if_failed(statuses)
 
 
-def exit_if_failed(standings: Sequence[Standing]) -> None:
+def exit_if_failed(statuses: Sequence[Status]) -> None:
     """End the command with exit code 1 and a line per run that has failed, if any has."""
-    failed = [s for s in standings if s.state == "failed"]
+    failed = [s for s in statuses if s.state == "failed"]
     for s in failed:
         click.echo(f"Error: {s.path}: {s.error}", err=True)
     if failed:
@@ -117,11 +117,11 @@ def exit_if_failed(standings: Sequence[Standing]) -> None:
 class Screen:
     """All runs at once: a table on a terminal, elsewhere a line per finished round and per run that has ended."""
 
-    def __init__(self, output: Output, standings: Sequence[Standing]) -> None:
+    def __init__(self, output: Output, statuses: Sequence[Status]) -> None:
         from rich.live import Live
 
         self._output = output
-        self._before = {s.job: s for s in standings}
+        self._before = {s.job: s for s in statuses}
         shown = output.console.is_terminal and not output.console.quiet
         self._live = Live(console=output.console, transient=True, auto_refresh=False) if shown else None
 
@@ -134,17 +134,17 @@ class Screen:
         if self._live:
             self._live.stop()
 
-    def follow(self, standings: Sequence[Standing]) -> None:
+    def follow(self, statuses: Sequence[Status]) -> None:
         """Show how far all runs are."""
         if self._live:
-            self._live.update(self._table(standings), refresh=True)
-        for now in standings:
+            self._live.update(self._table(statuses), refresh=True)
+        for now in statuses:
             before = self._before[now.job]
             if now is not before and not self._live:
                 self._lines(before, now)
             self._before[now.job] = now
 
-    def _lines(self, before: Standing, now: Standing) -> None:
+    def _lines(self, before: Status, now: Status) -> None:
         name = now.path.name
         for phase, old, new in (("search ", before.searched, now.searched), ("", before.results, now.results)):
             for r in new[len(old) :]:
@@ -153,24 +153,24 @@ class Screen:
         if now.state != before.state and now.state in ("finished", "failed"):
             self._output.say(f"{name}  {now.state}" + (f": {now.error}" if now.error else ""))
 
-    def _table(self, standings: Sequence[Standing]) -> Table:
+    def _table(self, statuses: Sequence[Status]) -> Table:
         from rich.table import Table
 
-        table = Table("run", "state", "epoch", "dense", "last", "weights left", box=None, caption=_count(standings))
-        rows = sorted(standings, key=lambda s: ON_TOP.index(s.state))
+        table = Table("run", "state", "epoch", "dense", "last", "weights left", box=None, caption=_count(statuses))
+        rows = sorted(statuses, key=lambda s: ON_TOP.index(s.state))
         for s in rows[: max(1, self._output.console.height - OTHER_LINES)]:
             epoch = f"{s.epoch}/{_epochs(s)}" if s.state == "begun" else "-"
             table.add_row(s.path.name, _state(s), epoch, *_numbers(s.results))
         return table
 
 
-def _count(standings: Sequence[Standing]) -> str:
-    states = Counter(s.state for s in standings)
-    total = f"{len(standings)} run" + "s" * (len(standings) != 1)
+def _count(statuses: Sequence[Status]) -> str:
+    states = Counter(s.state for s in statuses)
+    total = f"{len(statuses)} run" + "s" * (len(statuses) != 1)
     return f"{total}: {', '.join(f'{states[state]} {state}' for state in STATES if states[state])}"
 
 
-def _state(s: Standing) -> str:
+def _state(s: Status) -> str:
     """Say how far a run is."""
     if s.state != "begun":
         return s.state
@@ -180,13 +180,13 @@ def _state(s: Standing) -> str:
     return f"begun, {phase}round {_of(s, s.position.round)}"
 
 
-def _epochs(s: Standing) -> int:
+def _epochs(s: Status) -> int:
     """Return the epochs of the training that a run is at."""
     searches = s.position is not None and s.position.phase is Phase.SEARCH
     return s.job.prune.epochs_of_search(s.job.train) if searches and s.job.prune else s.job.train.epochs
 
 
-def _of(s: Standing, round: int) -> str:
+def _of(s: Status, round: int) -> str:
     return f"{round}/{s.job.prune.rounds}" if s.job.prune else str(round)
 
 
@@ -196,7 +196,7 @@ def _numbers(results: Sequence[RoundResult]) -> list[str]:
     return [f"{results[0].accuracy:.2f} %", f"{results[-1].accuracy:.2f} %", share(results[-1].weights_left)]
 
 
-def _row(s: Standing) -> dict[str, Any]:
+def _row(s: Status) -> dict[str, Any]:
     """Return the JSON object of a run."""
     train, prune = s.job.train, s.job.prune
     row: dict[str, Any] = {

@@ -52,7 +52,7 @@ def train(
 ) -> None:
     """Train a dense network.
 
-    It is saved in a run folder; the same command again resumes or shows it.
+    The network is saved in a run folder. The same command again resumes or shows it.
 
     \b
     Example: quatnet train --arch lenet --quaternion

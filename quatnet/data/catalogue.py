@@ -67,7 +67,7 @@ def _load_path(path: Path) -> Dataset:
         layout = cifar.recognise(path)
         if layout is not None:
             return _load_cifar(layout, path)
-    raise DataError(f"{path}: no known format, expected {_FORMATS}")
+    raise DataError(f"{path}: unknown format, expected {_FORMATS}")
 
 
 def _load_cifar(layout: Layout, path: Path) -> Dataset:

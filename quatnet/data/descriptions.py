@@ -123,7 +123,7 @@ _ALL = (
     ),
     Description(
         name="mnist-mini",
-        description="a class-balanced part of MNIST",
+        description="a class-balanced subset of MNIST",
         train_images=8000,
         test_images=2000,
         shape=(28, 28, 1),

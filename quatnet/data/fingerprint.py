@@ -52,5 +52,5 @@ class DataDescription:
         if not all(type(number) in (int, float) for number in numbers):
             raise TypeError(f"one of {numbers} is not a number")
         if not len(mean) == len(std) == shape[-1]:
-            raise TypeError("mean and std have not as many numbers as there are channels")
+            raise TypeError("mean and std need one number per channel")
         return cls(**values)

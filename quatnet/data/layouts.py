@@ -8,7 +8,7 @@ from pathlib import Path
 from quatnet.errors import DataError
 
 IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-"""Of MNIST and its relatives, each with or without .gz."""
+"""The files of MNIST and its relatives, each with or without .gz."""
 
 _PIXELS = 3 * 32 * 32
 

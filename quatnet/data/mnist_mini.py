@@ -29,5 +29,5 @@ def load() -> Dataset:
             mean=MNIST_MEAN,
             std=MNIST_STD,
             augment=False,
-            source="built in, a class-balanced part of MNIST (CC BY-SA 3.0)",
+            source="built in, a class-balanced subset of MNIST (CC BY-SA 3.0)",
         )

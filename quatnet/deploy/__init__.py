@@ -1,4 +1,4 @@
-"""The pruned network leaves: everything here is made from a `Model`, or from its operations."""
+"""Deployment of a pruned network: everything here is made from a `Model`, or from its operations."""
 
 from typing import TYPE_CHECKING
 

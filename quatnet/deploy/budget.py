@@ -123,4 +123,4 @@ def _check_possible(experiment: Experiment, goal: Goal) -> None:
     empty.parameters.set_mask(~empty.parameters.prunable)
     least = ticket.size(Model(Description.of(experiment.run), empty), goal.values)
     if least > goal.budget:
-        raise UsageError(f"--budget: {goal.budget:,} bytes given; without any weights the ticket has {least:,} already")
+        raise UsageError(f"--budget: {goal.budget:,} bytes given; the ticket has {least:,} even without weights")

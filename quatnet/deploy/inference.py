@@ -1,8 +1,8 @@
 """A pruned network, compiled for fast inference on the CPU: each product in the layout that is fastest.
 
-Channels that can go have gone before (`shrink`). For a single image there is a list of functions on arrays of one
-image, without checks: with few weights left, the calls of a small network take as long as its products. Everything runs
-in the caller's thread.
+Channels without effect have been left out before (`shrink`). For a single image there is a list of functions on arrays
+of one image, without checks: with few weights left, the calls of a small network take as long as its products.
+Everything runs in the caller's thread.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def compile_model(model: Model, *, layout: str = "auto", batch: int = 1) -> Comp
     Raises
     ------
     UsageError
-        If an argument is none of these.
+        If an argument is invalid.
     """
     if layout != "auto" and layout not in LAYOUTS:
         raise UsageError(f"layout: {layout!r} given; allowed are auto, {', '.join(LAYOUTS)}")

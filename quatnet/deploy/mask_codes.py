@@ -1,12 +1,12 @@
 """Which weights of a layer are left, in few bytes: the smallest of six codings of its mask (docs/ticket.md).
 
 Bitmap: one bit per entry, as `Masks.save` writes them. Golomb-Rice (Golomb 1966, Rice and Plaunt 1971): the gaps
-between the entries left, or between those gone, each as gap >> k in unary and its k low bits as they are. For entries
+between the entries left, or between those pruned, each as gap >> k in unary and its k low bits as they are. For entries
 that are left at random this is within a few percent of the entropy n H(density). CSR: how many entries each row has,
 and their 16-bit columns. With k = 13, Golomb-Rice needs 14 bits an entry and n / 8192 bits, CSR 16 bits an entry and,
 for rows of at most 65,535 columns, at least that: CSR is thus never the smallest of them. It is there for comparison.
 
-Weights that went in larger units need less. Alike: where whole quaternions are left or gone, the mask of one component.
+Weights pruned in larger units need less. Alike: where whole quaternions are left or pruned, the mask of one component.
 Block: where rows and columns are, a bit for each of both.
 
 Entries are counted in the C order of the weight. A coding begins with its kind and k in one byte, kind + 4 k.
@@ -20,7 +20,7 @@ import numpy as np
 
 from quatnet.deploy.values import Reader, varint
 
-BITMAP, LEFT, GONE, CSR = range(4)
+BITMAP, LEFT, PRUNED, CSR = range(4)
 ALIKE, BLOCK = 128, 129
 HIGHEST_K = 31
 WIDEST_ROW = 2**16 - 1
@@ -41,7 +41,7 @@ def encodings(mask: np.ndarray) -> dict[int, bytes]:
     codings = {
         BITMAP: bytes([BITMAP]) + np.packbits(flat).tobytes(),
         LEFT: _encode_gaps(LEFT, flat),
-        GONE: _encode_gaps(GONE, ~flat),
+        PRUNED: _encode_gaps(PRUNED, ~flat),
     }
     if mask.shape[-1] <= WIDEST_ROW:
         codings[CSR] = _encode_csr(mask)
@@ -62,8 +62,8 @@ def read(reader: Reader, shape: tuple[int, ...]) -> np.ndarray:
     if first == BLOCK:
         return _read_block(reader, shape)
     kind, k = first & 3, first >> 2
-    if k > (HIGHEST_K if kind in (LEFT, GONE) else 0):
-        raise ValueError(f"a coding of positions that there is not ({first})")
+    if k > (HIGHEST_K if kind in (LEFT, PRUNED) else 0):
+        raise ValueError(f"an unknown coding of positions ({first})")
     n = math.prod(shape)
     if kind == BITMAP:
         flat = _read_bitmap(reader, n)
@@ -83,7 +83,7 @@ def entropy(mask: np.ndarray) -> float:
 def _read_bitmap(reader: Reader, n: int) -> np.ndarray:
     bits = np.unpackbits(reader.array("u1", -(-n // 8)))
     if bits[n:].any():
-        raise ValueError("a bitmap that goes on after its end")
+        raise ValueError("a bitmap with bits after its end")
     return bits[:n].astype(np.bool_)
 
 
@@ -118,7 +118,7 @@ def _read_gaps(reader: Reader, n: int, k: int) -> np.ndarray:
         raise ValueError("positions that end early or lie outside their weight")
     used = count * k + (int(ends[-1]) + 1 if count else 0)
     if np.unpackbits(reader.array("u1", -(-used // 8)))[used:].any():
-        raise ValueError("positions that go on after their end")
+        raise ValueError("positions with bits after their end")
     low = np.zeros(count, np.int64)
     for bit in bits[: count * k].reshape(count, k).T:
         low = low << 1 | bit
@@ -138,7 +138,7 @@ def _read_csr(reader: Reader, n: int, width: int) -> np.ndarray:
         raise ValueError(f"a row of more than its {width:,} columns")
     columns = reader.array("<u2", int(counts.sum())).astype(np.int64)
     if (columns >= width).any():
-        raise ValueError(f"a column that a row of {width:,} has not")
+        raise ValueError(f"a column outside a row of {width:,}")
     return _flat(np.repeat(np.arange(counts.size), counts) * width + columns, n)
 
 

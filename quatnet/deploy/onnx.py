@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OPSET = 13
 IR_VERSION = 7
-"""Of ONNX 1.8 (2020), the first with this opset: what is older does not read it, all that is newer does."""
+"""The format version of ONNX 1.8 (2020), the first release with this opset; later releases read it, too."""
 
 
 def write_onnx(path: Path, model: Model, *, preprocessing: bool = False) -> int:
@@ -103,7 +103,7 @@ class Graph:
     def chain(self, operations: Iterable[Operation], x: str) -> str:
         """Append the nodes of operations, and return the output of the last.
 
-        What only arranges the inputs of a product goes into its weight.
+        What only arranges the inputs of a product is folded into its weight.
         """
         arranging: list[Gather | Mix] = []
         for operation in operations:

@@ -39,7 +39,7 @@ MOST_TEXT = 2**20
 """Limit of the settings as text, in bytes: a small file must not become a large one."""
 
 ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)
-"""What settings raise that are not those of a run, and files that cannot be read."""
+"""What invalid settings and unreadable files raise."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def retrain(
 ) -> Run:
     """Train the round of a seed ticket, and return its run: a folder that has this round alone.
 
-    It is made in `runs_dir`; if it is there, its training goes on. DataError if the data are not here, or have changed.
+    The run is made in `runs_dir`, or resumed there. Raises DataError if the data are not here, or have changed.
     """
     experiment = start(ticket, runs_dir, data_dir=data_dir, compute=compute)
     experiment.listener = listener or experiment.listener
@@ -150,7 +150,7 @@ def decode(content: bytes) -> SeedTicket:
     reader = opened(MAGIC, VERSION, content, "seed ticket")
     flags, round = reader.byte(), reader.varint()
     if flags > COMPRESSED:
-        raise ValueError(f"flags that there are not ({flags})")
+        raise ValueError(f"unknown flags ({flags})")
     checksum = int(reader.array("<u4", 1)[0])
     settings = json.loads(_read_text(reader, bool(flags)))
     given = settings["train"]
@@ -171,7 +171,7 @@ def _check_start(prune: PruneSettings | None, round: int) -> None:
     if not protocols.stands_alone(prune, round):
         protocol = "no protocol" if prune is None else f"protocol {prune.protocol}"
         raise UsageError(
-            f"--round: {round} given; with {protocol} it goes on from the rounds before. A seed ticket needs round 0,"
+            f"--round: {round} given; with {protocol} it continues from the rounds before. A seed ticket needs round 0,"
             " or protocol imp, reinit, or paper with --fresh-optimizer"
         )
 

@@ -1,14 +1,14 @@
 """Leave out channels that the logits do not depend on: the layers of a pruned network become smaller.
 
-A channel (of a dense layer: a neuron) can go in two cases:
+A channel (of a dense layer: a neuron) can be left out in two cases:
 
 - No weight left in the next layer reads it.
 - No weight left writes it: all its values are its bias b, or max(b, 0) behind a ReLU. What the next layer makes of that
-  constant goes into its bias. A convolution that pads its input reads zeros beyond the border instead of the constant:
-  before it, only a constant of 0 can go.
+  constant is added to its bias. A convolution that pads its input reads zeros beyond the border instead of the
+  constant: before it, only a constant of 0 can be left out.
 
-The four components of a quaternion channel go together. Channels that meet in a residual sum stay, and so does at least
-one channel of every layer.
+The four components of a quaternion channel are left out together. Channels that meet in a residual sum stay, and so
+does at least one channel of every layer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from quatnet.deploy.weightless import Gather, Operation, Shape, Weightless
 
 
 def shrink(operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """Return operations with the same outputs, but for rounding, of which no channel can go any more.
+    """Return operations with the same outputs, but for rounding, from which no further channel can be left out.
 
     Their input and output have the same shapes, and arrays the same dtypes.
     """

@@ -190,7 +190,7 @@ def _read_description(reader: Reader) -> tuple[Description, str]:
     arch, flags = reader.byte(), reader.byte()
     values, norm = flags & 3, flags >> 4 & 3
     if arch >= len(ARCHITECTURES) or values >= len(VALUES) or norm >= len(NORMS):
-        raise ValueError(f"an architecture or flags that there are not ({arch}, {flags})")
+        raise ValueError(f"an unknown architecture or unknown flags ({arch}, {flags})")
     width = float(reader.array("<f8", 1)[0]) if flags & WIDTH else 1.0
     seed, h, w, channels, classes = (reader.varint() for _ in range(5))
     check_limits(ARCHITECTURES[arch], width, (h, w, channels), classes)
@@ -211,7 +211,7 @@ def _read_description(reader: Reader) -> tuple[Description, str]:
 def _read_pixels(reader: Reader, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     index = reader.byte()
     if index > len(PIXELS):
-        raise ValueError(f"a normalisation of pixels that there is not ({index})")
+        raise ValueError(f"an unknown normalisation of pixels ({index})")
     if index:
         mean, std = PIXELS[index - 1]
         if len(mean) != channels:

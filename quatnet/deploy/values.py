@@ -69,7 +69,7 @@ class Reader:
     def end(self) -> None:
         """Raise a ValueError if anything is left."""
         if self.remaining:
-            raise ValueError(f"it goes on for {self.remaining:,} bytes after its end")
+            raise ValueError(f"it has {self.remaining:,} bytes after its end")
 
 
 def varint(number: int) -> bytes:

@@ -141,7 +141,7 @@ class Gather(Weightless):
 
     @cached_property
     def index(self) -> np.ndarray:
-        """Of each number of y its place in x, -1 for a zero."""
+        """The place in x of each number of y; -1 for a zero."""
         return self.predict(np.arange(1, prod(self.input_shape) + 1).reshape(self.input_shape)) - 1
 
     def predict(self, x: np.ndarray) -> np.ndarray:

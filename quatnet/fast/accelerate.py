@@ -35,7 +35,7 @@ def accelerate(network: Network, *, conv: str = "auto", threads: int | None = No
     Raises
     ------
     UsageError
-        For another `conv`, or fewer than one thread.
+        If `conv` is invalid, or there is fewer than one thread.
     """
     if conv not in CONVOLUTIONS:
         raise UsageError(f"conv: {conv!r} given; allowed are {', '.join(CONVOLUTIONS)}")

@@ -45,7 +45,7 @@ from quatnet.settings import ModelSettings
 from quatnet.streams import Stream, generator
 
 NORMALISATIONS = {"split": BatchNorm, "whitening": WhiteningBatchNorm, "scalar": ScalarBatchNorm}
-"""Of quaternion maps; a real network has the ordinary one, whatever is chosen."""
+"""The batch normalisations of quaternion networks, by name; a real network always has the ordinary one."""
 
 
 class Network:
@@ -257,7 +257,7 @@ def build(model: ModelSettings, input_shape: tuple[int, int, int], classes: int,
     Raises
     ------
     UsageError
-        If an argument is none of these, or a width does not split into quaternions.
+        If an argument is invalid, or a width does not split into quaternions.
     """
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise UsageError(f"{input_shape} given; (height, width, channels) is needed", "input_shape")

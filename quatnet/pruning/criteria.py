@@ -1,13 +1,14 @@
-"""Which weights go next (section 4 of the paper: 20 % of those left, the smallest of the whole network).
+"""Which weights are pruned next (section 4 of the paper: 20 % of those left, the smallest of the whole network).
 
-Every criterion returns the next flat mask: exactly round(amount * weights left) entries less than the present one, of
-`layerwise` in every layer, so masks only ever shrink. Biases are exempt. The components r, i, j, k of a quaternion go
-one by one. Of equal weights the first in the order of the parameters goes first.
+Every criterion returns the next flat mask. It has exactly round(amount * weights left) entries fewer than the present
+one (`layerwise`: in every layer), so masks only ever shrink. Biases are exempt. The components r, i, j, k of a
+quaternion are pruned one by one. Among equal weights the first in the order of the parameters is pruned first.
 
-Instead of single weights whole `Units` may go, quaternions or channels: units until at least so many weights are gone,
-or none is left that may go. The magnitude of a unit with m weights left is their root mean square, |w| / sqrt(m) for
-their norm |w|: |w| / 2 for a quaternion. So it is measured as a single weight is, and does not grow with m. But that of
-large units varies less, so among the smallest of a network there are more single weights than quaternions.
+Whole `Units`, quaternions or channels, may be pruned instead of single weights, until at least so many weights are
+pruned, or none is left that may be. The magnitude of a unit with m weights left is their root mean square,
+|w| / sqrt(m) for their norm |w|: |w| / 2 for a quaternion. So it is measured as a single weight is, and does not grow
+with m. But that of large units varies less, so among the smallest of a network there are more single weights than
+quaternions.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ def global_magnitude(
 def layerwise_magnitude(
     parameters: Parameters, amount: float, generator: np.random.Generator, units: Units | None = None
 ) -> np.ndarray:
-    """Remove the smallest |w| of every layer on its own, the same part of each: round(amount * weights left in it).
+    """Remove the same fraction of every layer, the smallest |w| of each: round(amount * weights left in it).
 
-    A layer also loses weights with the channels of the layer before it. So of channels, not of weights, the same part
-    goes in each layer, as large as the amount takes.
+    A layer also loses weights with the channels of the layer before it. So the same fraction of the channels, not of
+    the weights, is pruned in each layer, as large as the amount takes.
     """
     magnitudes = _magnitudes(parameters, units)
     if units is not None and units.layers:

@@ -63,7 +63,7 @@ class Masks(Mapping[str, sparse.csr_array]):
         return {name: int(matrix.nnz) for name, matrix in self._matrices.items()}
 
     def densities(self) -> dict[str, float]:
-        """Return the part of each weight that is left, 0 to 1."""
+        """Return the fraction of each weight that is left, 0 to 1."""
         return {name: matrix.nnz / max(1, np.prod(self.shapes[name])) for name, matrix in self._matrices.items()}
 
     def dense(self) -> dict[str, np.ndarray]:

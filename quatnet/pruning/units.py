@@ -1,4 +1,4 @@
-"""What is pruned as one: single weights, whole quaternions, or whole channels (neurons, of a dense layer).
+"""Units of pruning: single weights, whole quaternions, or whole channels (neurons, of a dense layer).
 
 A channel is a column of a dense layer's weight or a filter of a convolution; in a quaternion layer the four components
 of every weight of a quaternion channel. It takes along the weights that read it in the layer after, which without it
@@ -29,8 +29,8 @@ class Units:
 
     Attributes
     ----------
-    own : (size,) for every entry of the flat arrays, the unit that it is part of, or NONE.
-    read : (size,) the channel that a weight reads, and goes with as well, or NONE.
+    own : (size,) for every entry of the flat arrays, the unit that it belongs to, or NONE.
+    read : (size,) the channel that a weight reads, and is pruned with as well, or NONE.
     layers : of channels, where the weights of each layer that has such lie in the flat arrays; else empty.
     """
 
@@ -49,7 +49,7 @@ class Units:
         return magnitudes
 
     def ranks(self, magnitudes: np.ndarray) -> np.ndarray:
-        """Return the rank of every channel among those left in its layer, as a part of their number."""
+        """Return the rank of every channel among those left in its layer, as a fraction of their number."""
         ranks = np.full_like(magnitudes, np.inf)
         for layer in self.layers:
             order = np.argsort(magnitudes[layer], kind="stable")
@@ -57,9 +57,10 @@ class Units:
         return ranks
 
     def smallest(self, scores: np.ndarray, left: np.ndarray, count: int) -> np.ndarray:
-        """Return which of the entries `left` go, if units go in the order of their scores until `count` entries do.
+        """Return which of the entries `left` are pruned: unit after unit, by score, until `count` entries are.
 
-        Of units with equal scores the first goes first. The last channel of a layer stays: nothing passes without it.
+        Among units with equal scores the first is pruned first. The last channel of a layer stays: nothing passes
+        without it.
         """
         order = self._ascending(scores, left)
         turn = np.full(scores.size + 1, order.size)  # never; the last entry is that of NONE

@@ -1,1 +1,1 @@
-"""What runs say together: tables, statistics over seeds, the paper's curves beside ours, pictures and a page."""
+"""Reports on runs: tables, statistics over seeds, the paper's curves beside ours, pictures and a page."""

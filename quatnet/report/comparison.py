@@ -26,7 +26,7 @@ class Level:
     """Mean accuracies of the pairs at one number of weights left, in percent, and their difference, in points.
 
     `low` and `high` are the 95 % t interval of the difference, of this level by itself, and `half` is half its width.
-    `p` is that of the paired t test, Holm-corrected over the levels; the verdict goes by it. `exact_p` is that of the
+    `p` is that of the paired t test, Holm-corrected over the levels; it decides the verdict. `exact_p` is that of the
     sign-flip test, corrected alike. Pairs that differ alike have no interval; one pair has neither interval nor tests;
     more than 40 have no `exact_p`.
     """

@@ -20,7 +20,7 @@ VARIES = {"quaternion", "seed", "rounds", "stop_below", "test_every", "arch", "d
 """Settings that are not compared within an experiment: what changes no round, and what the points themselves say."""
 
 ALIKE = 1.1
-"""Ratio up to which seeds may differ in the weights left after a round: quaternions and channels go as wholes."""
+"""Ratio up to which seeds may differ in the weights left after a round: units are pruned as wholes."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def read(path: Path) -> Source:
     if collected and not config.is_file():
         return Source(path, tuple(points.read_csv(table)), {}, {})
     if not config.is_file():
-        raise UsageError(f"{path} is no run folder, no results.csv, and no folder with a results.csv")
+        raise UsageError(f"{path} is not a run folder, a results.csv, or a folder with a results.csv")
     run = Run(path)
     settings = asdict(run.train_settings) | (asdict(run.prune_settings) if run.prune_settings else {})
     environment = read_json(path / "environment.json") if (path / "environment.json").is_file() else {}
@@ -143,7 +143,7 @@ def _curve(found: Sequence[Point]) -> Curve:
     trials = [{point.round: point for point in found if point.seed == seed} for seed in seeds]
     for seed, trial in zip(seeds, trials, strict=True):
         if 0 not in trial:
-            raise UsageError(f"{name}, seed {seed}: round 0 is missing, the dense network")
+            raise UsageError(f"{name}, seed {seed}: round 0, the dense network, is missing")
     shared = rounds.common(trials)
     kept = [tuple(trial[k].kept_weights for trial in trials) for k in shared]
     for weights in kept:

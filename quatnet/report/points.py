@@ -83,7 +83,7 @@ def _point(row: dict[str, str | None], where: str) -> Point:
     def whole(name: str) -> int:
         value = text(name).strip()
         if not (value.isascii() and value.isdigit()):
-            raise DataError(f"{where}: {name} is {value!r}; a whole number from 0 up is needed")
+            raise DataError(f"{where}: {name} is {value!r}; an integer, 0 or more, is needed")
         return int(value)
 
     def percent(name: str) -> float:
@@ -98,7 +98,7 @@ def _point(row: dict[str, str | None], where: str) -> Point:
     if (algebra := text("algebra")) not in ALGEBRAS:
         raise DataError(f"{where}: algebra is {algebra!r}; real or quaternion is needed")
     if not (weights_left := percent("weights_left")):
-        raise DataError(f"{where}: weights_left is 0; more than 0 is needed, for its axis is logarithmic")
+        raise DataError(f"{where}: weights_left is 0; more than 0 is needed, because its axis is logarithmic")
     return Point(
         arch=text("arch"),
         dataset=text("dataset"),

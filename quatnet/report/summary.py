@@ -143,12 +143,12 @@ def _piece(piece: Piece) -> str:
 
 
 def p_sentence(comparison: Comparison) -> str:
-    """Say what the p-values are, by which of them the verdict goes, and what so many seeds can show."""
+    """Say what the p-values are, which of them decides the verdict, and what so many seeds can show."""
     pairs, tests = len(comparison.seeds), len(comparison.levels)
     if pairs < statistics.FEWEST_SEEDS:
         return f"{too_few(pairs).capitalize()}: differences have no p, and no interval."
     text = (
-        f"p, by which the verdict goes: paired t test of the {pairs} differences, Holm-corrected over {tests} "
+        f"p, which decides the verdict: paired t test of the {pairs} differences, Holm-corrected over {tests} "
         f"level{'s' if tests > 1 else ''}. "
         "95 % t interval: of each level by itself, not corrected. Both take the differences as normally distributed. "
     )

@@ -6,18 +6,18 @@ from quatnet import lazy
 
 if TYPE_CHECKING:
     from quatnet.sweep.grid import jobs_of
-    from quatnet.sweep.jobs import Job, Standing, standing
+    from quatnet.sweep.jobs import Job, Status, status_of
     from quatnet.sweep.run import run_jobs
 
-__all__ = ["Job", "Standing", "jobs_of", "run_jobs", "standing"]
+__all__ = ["Job", "Status", "jobs_of", "run_jobs", "status_of"]
 
 if not TYPE_CHECKING:
     _HOMES = {
         "Job": "quatnet.sweep.jobs:Job",
-        "Standing": "quatnet.sweep.jobs:Standing",
+        "Status": "quatnet.sweep.jobs:Status",
         "jobs_of": "quatnet.sweep.grid:jobs_of",
         "run_jobs": "quatnet.sweep.run:run_jobs",
-        "standing": "quatnet.sweep.jobs:standing",
+        "status_of": "quatnet.sweep.jobs:status_of",
     }
 
     def __getattr__(name):

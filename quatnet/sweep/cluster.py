@@ -22,7 +22,7 @@ from quatnet.version import VERSION
 CONNECT_SECONDS = 10
 LOOK_SECONDS = 1.0
 RETRIES = 3
-"""How often a run goes on elsewhere when its process, but not its worker, is ended from outside."""
+"""How often a run is resumed elsewhere when its process, but not its worker, is ended from outside."""
 
 
 class Cluster:

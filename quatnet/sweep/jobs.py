@@ -37,7 +37,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """How far a job is.
 
     Attributes
@@ -59,20 +59,20 @@ class Standing:
     error: str | None = None
 
 
-def standing(job: Job, runs_dir: Path) -> Standing:
+def status_of(job: Job, runs_dir: Path) -> Status:
     """Return how far a job is."""
     path = runs_dir / job.name
     if not (path / "config.json").is_file():
-        return Standing(job, path, "new")
+        return Status(job, path, "new")
     try:
         run = Run(path)
         results, searched = tuple(run.results()), tuple(run.results(Phase.SEARCH))
         position, epoch = _last_epoch(path / "metrics.jsonl")
     except QuatnetError as error:
-        return Standing(job, path, "damaged", error=str(error))
+        return Status(job, path, "damaged", error=str(error))
     finished = _belongs(run, job) and is_finished(job.prune, results, searched)
     state = "finished" if finished else "begun"
-    return Standing(job, path, state, position, epoch, results, searched)
+    return Status(job, path, state, position, epoch, results, searched)
 
 
 def _belongs(run: Run, job: Job) -> bool:
@@ -103,24 +103,24 @@ def _last_epoch(metrics: Path) -> tuple[Position | None, int]:
 
 
 class Watch:
-    """The standings of many jobs; a run folder is read again only when its files have changed."""
+    """The statuses of many jobs; a run folder is read again only when its files have changed."""
 
     FILES = ("config.json", "metrics.jsonl", "results.csv")
 
     def __init__(self, jobs: Sequence[Job], runs_dir: Path) -> None:
         self._jobs = list(jobs)
         self._runs_dir = runs_dir
-        self._seen: dict[str, tuple[Any, Standing]] = {}
+        self._seen: dict[str, tuple[Any, Status]] = {}
 
-    def look(self) -> list[Standing]:
-        """Return the present standings, in the order of the jobs."""
+    def look(self) -> list[Status]:
+        """Return the present statuses, in the order of the jobs."""
         return [self._look(job) for job in self._jobs]
 
-    def _look(self, job: Job) -> Standing:
+    def _look(self, job: Job) -> Status:
         files = [_stamp(self._runs_dir / job.name / name) for name in self.FILES]
         before = self._seen.get(job.name)
         if before is None or before[0] != files:
-            before = self._seen[job.name] = files, standing(job, self._runs_dir)
+            before = self._seen[job.name] = files, status_of(job, self._runs_dir)
         return before[1]
 
 

@@ -15,7 +15,7 @@ from quatnet.sweep.process import Outcome, Task, execute
 
 
 class Local:
-    """`workers` processes at once; worker k computes on device k of `devices`, counted round and round."""
+    """`workers` processes at once; worker k computes on device k of `devices`, in rotation."""
 
     def __init__(self, workers: int, devices: list[str]) -> None:
         self._threads = ThreadPoolExecutor(workers)

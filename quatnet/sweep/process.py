@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def work(task: Task) -> None:
-    """Do a task when nobody else is at it: train and prune, or go on with what the run folder has."""
+    """Do a task when no other process works on it: train and prune, or resume what the run folder has."""
     if os.path.isdir(task.folder):
         os.chdir(task.folder)
     runs_dir, job = Path(task.runs_dir), task.job

@@ -14,7 +14,7 @@ from quatnet.errors import DataError, RunError, UsageError
 from quatnet.fast import Compute
 from quatnet.nn.networks import count_parameters
 from quatnet.sweep.cluster import connected
-from quatnet.sweep.jobs import Job, Standing, Watch
+from quatnet.sweep.jobs import Job, Status, Watch
 from quatnet.sweep.local import Local, at_once, devices
 from quatnet.sweep.process import Outcome, Task
 from quatnet.training import TrainingData
@@ -32,7 +32,7 @@ class Future(Protocol):
         """Say whether it has ended."""
 
     def result(self) -> Outcome:
-        """Return how."""
+        """Return its outcome."""
 
 
 def run_jobs(
@@ -43,11 +43,11 @@ def run_jobs(
     compute: Compute = ONE_THREAD,
     workers: int | None = None,
     scheduler: str | None = None,
-    follow: Callable[[Sequence[Standing]], None] = lambda standings: None,
-) -> list[Standing]:
+    follow: Callable[[Sequence[Status]], None] = lambda statuses: None,
+) -> list[Status]:
     """Do all jobs, each in a process of its own, and return how each has ended: finished, or failed with an error.
 
-    A finished run is not done again, and one that is begun goes on; so the same call again goes on with a sweep. An
+    A finished run is not done again, and one that is begun is resumed; so the same call again resumes a sweep. An
     exception, KeyboardInterrupt included, stops all runs; each has its last finished epoch.
 
     Parameters
@@ -56,12 +56,12 @@ def run_jobs(
     compute : for every run; `threads` is 1 unless given. With `device` gpu, or auto, local workers share the GPUs.
     workers : how many runs at once on this machine; None for as many as it has cores.
     scheduler : the address of a Dask scheduler, whose workers do the runs instead.
-    follow : called twice a second with the standings of all jobs, in their order.
+    follow : called twice a second with the statuses of all jobs, in their order.
 
     Raises
     ------
     UsageError, DataError
-        For what is wrong before any run is started.
+        If something is wrong before any run is started.
     RunError
         A worker of the cluster cannot take part: it does not see `runs_dir`, for instance.
     """
@@ -69,11 +69,11 @@ def run_jobs(
     compute = replace(compute, threads=compute.threads or 1)
     check(jobs, workers, scheduler)
     watch = Watch(jobs, runs_dir)
-    standings = watch.look()
-    follow(standings)
-    todo = [job for job, standing in zip(jobs, standings, strict=True) if standing.state != "finished"]
+    statuses = watch.look()
+    follow(statuses)
+    todo = [job for job, status in zip(jobs, statuses, strict=True) if status.state != "finished"]
     if not todo:
-        return standings
+        return statuses
     _check_data(todo, data_dir, elsewhere=scheduler is not None)
     failed: dict[Job, str] = {}
     first_done: dict[Job, float] = {}
@@ -81,26 +81,26 @@ def run_jobs(
         under_way: dict[Job, Future] = {job: pool.submit(_task(job, runs_dir, data_dir, compute)) for job in todo}
         while under_way:
             time.sleep(FOLLOW_SECONDS)
-            standings = watch.look()
-            for standing in standings:
-                job = standing.job
+            statuses = watch.look()
+            for status in statuses:
+                job = status.job
                 if job not in under_way or not under_way[job].done():
                     continue
                 error = error_of(under_way[job])
-                if error is None and standing.state != "finished":
+                if error is None and status.state != "finished":
                     if time.monotonic() - first_done.setdefault(job, time.monotonic()) < VISIBLE_SECONDS:
                         continue
-                    error = "a worker has finished it, but its results are not seen here"
+                    error = "a worker has finished it, but its results are not visible here"
                 if error is not None:
                     failed[job] = error
                 del under_way[job]
-            standings = [_with(standing, failed.get(standing.job)) for standing in standings]
-            follow(standings)
-    return standings
+            statuses = [_with(status, failed.get(status.job)) for status in statuses]
+            follow(statuses)
+    return statuses
 
 
 def check(jobs: Sequence[Job], workers: int | None, scheduler: str | None) -> None:
-    """Raise a UsageError for what does not fit together."""
+    """Raise a UsageError unless the jobs differ and the workers and the scheduler fit together."""
     if not jobs:
         raise UsageError("jobs: none given; at least one is needed")
     if workers is not None and scheduler is not None:
@@ -149,5 +149,5 @@ def error_of(future: Future) -> str | None:
     return outcome.error
 
 
-def _with(standing: Standing, error: str | None) -> Standing:
-    return standing if error is None else replace(standing, state="failed", error=error)
+def _with(status: Status, error: str | None) -> Status:
+    return status if error is None else replace(status, state="failed", error=error)

@@ -61,7 +61,7 @@ def test_a_layout_that_is_asked_for_is_that_of_all_layers(quatnet, run):
 
 def test_runs_that_cannot_be_compared_are_refused(quatnet, run):
     conv = quatnet.json("train", "--arch", "lenet", *NETWORK[2:])["run"]
-    assert "is of another network or data set" in quatnet.error(2, "bench", run, "--against", conv, *FAST)
+    assert "has another network or data set" in quatnet.error(2, "bench", run, "--against", conv, *FAST)
 
 
 def made(ratios):

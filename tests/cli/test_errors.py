@@ -154,7 +154,7 @@ def test_ctrl_c_ends_with_the_command_that_resumes(quatnet, monkeypatch):
     monkeypatch.setattr("quatnet.pruning.protocols.train_dense", interrupt)
     message = quatnet.interrupted("train", *NETWORK, "--runs-dir", "my runs").splitlines()[-1]
     assert message == (
-        "Interrupted; the last finished epoch is saved; to go on: quatnet train --arch lenet-12 --dataset digits.npz "
+        "Interrupted; the last finished epoch is saved; to resume: quatnet train --arch lenet-12 --dataset digits.npz "
         "--epochs 2 --batch-size 20 --rate 0.01 --runs-dir 'my runs'"
     )
 

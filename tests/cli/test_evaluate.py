@@ -57,7 +57,7 @@ def test_a_run_without_a_finished_round_is_an_error_that_says_what_to_do(quatnet
     for result in run.glob("rounds/*/result.json"):
         result.unlink()
     message = quatnet.error(2, "evaluate", run)
-    assert message == f"{run} has no finished round yet; the command that started it goes on with it"
+    assert message == f"{run} has no finished round yet; the command that started it resumes it"
 
 
 def test_data_that_have_changed_since_are_an_error(quatnet, run):

@@ -94,7 +94,7 @@ def test_the_c_program_has_the_accuracy_that_is_said(quatnet, run, tmp_path, val
     ("arguments", "said"),
     [
         (("--format", "c", "--values", "float16"), "values: 'float16' given; allowed are float32, int8"),
-        (("--format", "onnx", "--values", "int8"), "--values: int8 given; --format onnx has float32 alone"),
+        (("--format", "onnx", "--values", "int8"), "--values: int8 given; --format onnx has only float32"),
         (("--preprocessing",), "--preprocessing: --format ticket given; only --format onnx has it"),
         (("--format", "c", "--name", "7up"), "name: '7up' given"),
         (("--name", "digits"), "--name: --format ticket given; only --format c has it"),
@@ -129,7 +129,7 @@ def test_images_that_bytes_cannot_hold_are_refused_for_c_alone(quatnet):
 
 @pytest.mark.parametrize(
     ("output", "reason"),
-    [("runs", "is no file"), ("no/a.ticket", "is in no, which is no folder"), ("/dev/null", "is no file")],
+    [("runs", "is not a file"), ("no/a.ticket", "is in no, which is not a folder"), ("/dev/null", "is not a file")],
 )
 def test_a_file_that_cannot_be_written_is_refused(quatnet, run, output, reason):
     assert quatnet.error(2, "export", run, "--output", output) == f"--output: {output} given, which {reason}"

@@ -62,7 +62,7 @@ def test_ctrl_c_saves_the_epoch_and_prints_a_command_that_goes_on():
         stderr = running.communicate(timeout=60)[1]
     assert running.returncode == 130
     assert "Traceback" not in stderr
-    python, *resume = shlex.split(stderr.partition("to go on: ")[2])
+    python, *resume = shlex.split(stderr.partition("to resume: ")[2])
     assert (python, *resume) == ("python", "-m", "quatnet", *arguments)
     resumed = process((sys.executable, *resume))
     assert resumed.returncode == 0

@@ -133,7 +133,7 @@ def test_quiet_prints_nothing(quatnet, run):
 def test_after_an_interruption_the_command_to_resume_names_the_run(quatnet, run, monkeypatch):
     monkeypatch.setattr(protocols, "prune", stop)
     assert quatnet.interrupted("prune", "--rounds", 3).splitlines()[-1] == (
-        f"Interrupted; the last finished epoch is saved; to go on: quatnet prune {run} --rounds 3"
+        f"Interrupted; the last finished epoch is saved; to resume: quatnet prune {run} --rounds 3"
     )
 
 
@@ -141,7 +141,7 @@ def test_after_an_interruption_of_the_default_run_the_command_to_resume_names_it
     monkeypatch.setattr(protocols, "prune", stop)
     given = ("--train-size", 10, "--epochs", 1)
     assert quatnet.interrupted("prune", *given).splitlines()[-1].endswith(
-        "to go on: quatnet prune --arch lenet --quaternion --train-size 10 --epochs 1"
+        "to resume: quatnet prune --arch lenet --quaternion --train-size 10 --epochs 1"
     )  # fmt: skip
 
 
@@ -176,5 +176,5 @@ def test_a_size_that_is_none_is_refused(quatnet, size):
 
 def test_values_without_a_budget_are_refused(quatnet):
     assert quatnet.error(2, "prune", *NETWORK, "--values", "int8").startswith(
-        "--values: int8 given; only with --budget"
+        "--values: int8 given; it has an effect only with --budget"
     )

@@ -145,7 +145,7 @@ def test_a_run_without_a_finished_round_is_said_beside_the_others(quatnet, run, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nothing",), "nothing is no run folder, no results.csv, and no folder with a results.csv"),
+        (("nothing",), "nothing is not a run folder, a results.csv, or a folder with a results.csv"),
         (("results.csv", "results.csv"), "round 0 of lenet-12, real, seed 0 is given twice"),
         (("results.csv", "--paper", "2a"), "--paper: '2a' given; the figures over weights left are 4a,"),
         (
@@ -164,7 +164,7 @@ def test_a_wrong_value_in_a_table_is_named(quatnet):
     with open(write("results.csv", trial("real", 0, [90])), "a", encoding="utf-8") as file:
         file.write("lenet-12,mnist,real,imp,paper,0,1,80,many,90\n")
     message = quatnet.error(3, "report", "results.csv")
-    assert message == "results.csv, line 3: kept_weights is 'many'; a whole number from 0 up is needed"
+    assert message == "results.csv, line 3: kept_weights is 'many'; an integer, 0 or more, is needed"
 
 
 def test_a_damaged_run_is_named(quatnet, run):

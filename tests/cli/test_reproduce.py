@@ -98,7 +98,7 @@ def test_one_ablation_alone_comes_with_the_unchanged_networks(quatnet, tmp_path)
     tested = {(line["epoch"], line["accuracy"] is not None) for run in runs for line in run.metrics()}
     assert (len(runs), tested) == (3, {(1, False), (2, True)})
     assert (tmp_path / "runs" / "ablations-lenet-12-thin.csv").is_file()
-    assert "--only: Figure 5b is no ablation" in quatnet.error(2, "reproduce", "5b", "--only", "thin")
+    assert "--only: Figure 5b is not an ablation" in quatnet.error(2, "reproduce", "5b", "--only", "thin")
 
 
 def test_an_unknown_figure_is_an_error_that_lists_those_there_are(quatnet):

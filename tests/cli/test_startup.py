@@ -135,8 +135,8 @@ def test_every_command_of_the_list_has_its_name():
     [
         ("click", "Interrupted\n"),
         ("quatnet.cli.group", "Interrupted\n"),
-        ("quatnet.cli.models", "Interrupted; to go on: quatnet models\n"),
-        ("numpy", "Interrupted; to go on: quatnet models\n"),
+        ("quatnet.cli.models", "Interrupted; to resume: quatnet models\n"),
+        ("numpy", "Interrupted; to resume: quatnet models\n"),
     ],
 )
 def test_ctrl_c_during_an_import_is_one_line_and_its_exit_code(tmp_path, module, message):

@@ -16,7 +16,7 @@ from quatnet.cli.console import Output
 from quatnet.cli.sweep import Screen, sweep
 from quatnet.settings import PruneSettings, TrainSettings
 from quatnet.streams import Phase, Position
-from quatnet.sweep import run, standing
+from quatnet.sweep import run, status_of
 from quatnet.sweep.grid import KEYS
 from tests import sweeps
 from tests.cli.conftest import NETWORK, invoke
@@ -190,7 +190,7 @@ def test_a_terminal_shows_all_runs_as_a_table_with_those_at_work_on_top(tmp_path
     output = Output(as_json=False, quiet=False)
     output.console = Console(file=io.StringIO(), force_terminal=True, width=120, height=9, color_system=None)
     jobs = sweeps.jobs("small.npz", seeds=range(3))
-    new = [standing(job, tmp_path) for job in jobs]
+    new = [status_of(job, tmp_path) for job in jobs]
     begun = replace(new[4], state="begun", position=Position(Phase.SEARCH, 1), epoch=1)
     with Screen(output, new) as screen:
         screen.follow([*new[:4], begun, new[5]])
@@ -228,7 +228,7 @@ def test_ctrl_c_stops_all_runs_and_prints_the_command_that_goes_on(quatnet, grid
     assert process.returncode == 130
     assert not any(map(sweeps.is_alive, working))
     assert message == (
-        "Interrupted; the last finished epoch is saved; to go on: python -m quatnet sweep grid.toml --workers 2"
+        "Interrupted; the last finished epoch is saved; to resume: python -m quatnet sweep grid.toml --workers 2"
     )
     diary.release()
     values = quatnet.json(*shlex.split(message.partition("quatnet ")[2]))

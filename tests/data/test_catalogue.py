@@ -113,11 +113,11 @@ def test_a_path_that_does_not_exist_is_named(name, one_line_error):
 @pytest.mark.parametrize("name", ["notes.txt", "train-images-idx3-ubyte.gz"])
 def test_a_file_of_no_known_format_is_named_with_what_is_allowed(tmp_path, one_line_error, name):
     (tmp_path / name).write_text("hello")
-    one_line_error(DataError, lambda: data.load(tmp_path / name), name, "no known format", "folder of idx files")
+    one_line_error(DataError, lambda: data.load(tmp_path / name), name, "unknown format", "folder of idx files")
 
 
 def test_a_folder_of_no_known_format_is_named(tmp_path, one_line_error):
-    one_line_error(DataError, lambda: data.load(tmp_path), tmp_path, "no known format")
+    one_line_error(DataError, lambda: data.load(tmp_path), tmp_path, "unknown format")
 
 
 def test_a_missing_mnist_says_what_was_looked_for_and_how_to_get_it(tmp_path, one_line_error):

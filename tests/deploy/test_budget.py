@@ -93,7 +93,7 @@ def test_when_no_channel_can_go_any_more_it_ends(experiment):
 
 
 def test_a_budget_below_the_biases_is_refused_before_any_training(experiment):
-    with pytest.raises(UsageError, match=r"--budget: 50 bytes given; without any weights the ticket has \d+ already"):
+    with pytest.raises(UsageError, match=r"--budget: 50 bytes given; the ticket has \d+ even without weights"):
         prune_until(experiment, small.prune_settings(), Goal(budget=50))
     assert not experiment.run.metrics()
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quatnet.deploy import mask_codes
-from quatnet.deploy.mask_codes import ALIKE, BITMAP, BLOCK, CSR, GONE, LEFT
+from quatnet.deploy.mask_codes import ALIKE, BITMAP, BLOCK, CSR, LEFT, PRUNED
 from quatnet.deploy.values import Reader, varint
 
-KINDS = (BITMAP, LEFT, GONE, CSR)
+KINDS = (BITMAP, LEFT, PRUNED, CSR)
 
 
 def decode(content, shape):
@@ -65,7 +65,7 @@ def mask_at(content, offset, n):
 
 @given(masks(), st.binary(max_size=3))
 def test_a_reader_made_from_the_document_alone_gives_the_mask_back(mask, rest):
-    for kind in (BITMAP, LEFT, GONE):
+    for kind in (BITMAP, LEFT, PRUNED):
         content = mask_codes.encodings(mask)[kind]
         assert mask_at(b"?" + content + rest, 1, mask.size) == (mask.ravel().tolist(), 1 + len(content))
 
@@ -148,7 +148,7 @@ def test_none_and_all_cost_two_bytes(every):
 
 def test_few_weights_left_are_coded_by_their_gaps_half_of_them_as_a_bitmap_and_most_by_the_gaps_of_the_others():
     kinds = [mask_codes.encode(at_random(10_000, density))[0] & 3 for density in (0.05, 0.5, 0.95)]
-    assert kinds == [LEFT, BITMAP, GONE]
+    assert kinds == [LEFT, BITMAP, PRUNED]
 
 
 def test_rows_that_are_too_long_have_no_csr():
@@ -172,7 +172,7 @@ def test_a_coding_that_is_cut_or_longer_is_refused(mask):
         for length in range(len(content)):
             with pytest.raises(ValueError, match=r"ends? early"):
                 decode(content[:length], mask.shape)
-        with pytest.raises(ValueError, match="goes on for 1 bytes"):
+        with pytest.raises(ValueError, match="has 1 bytes after its end"):
             decode(content + b"\0", mask.shape)
 
 
@@ -189,21 +189,21 @@ def test_any_bytes_are_a_mask_of_the_shape_or_refused(content, shape):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (bytes([BITMAP]) + bits("1000000000 1"), "goes on after its end"),
-        (bytes([BITMAP + 4, 0, 0]), "a coding of positions that there is not"),
-        (bytes([CSR + 4]), "a coding of positions that there is not"),
-        (bytes([ALIKE, LEFT, 0]), "a coding of positions that there is not"),
-        (bytes([130]), "a coding of positions that there is not"),
-        (bytes([BLOCK]) + bits("111") + bits("11000"), "goes on after its end"),
+        (bytes([BITMAP]) + bits("1000000000 1"), "with bits after its end"),
+        (bytes([BITMAP + 4, 0, 0]), "an unknown coding of positions"),
+        (bytes([CSR + 4]), "an unknown coding of positions"),
+        (bytes([ALIKE, LEFT, 0]), "an unknown coding of positions"),
+        (bytes([130]), "an unknown coding of positions"),
+        (bytes([BLOCK]) + bits("111") + bits("11000"), "with bits after its end"),
         (bytes([LEFT]) + varint(11), "11 positions among 10 entries"),
         (bytes([LEFT]) + varint(2**63), "positions among 10 entries"),
         (bytes([LEFT, 1]) + bits("0000000000 1"), "not among 10 entries"),
         (bytes([LEFT, 1]) + bits("0000000000 000000 1"), "outside their weight"),
         (bytes([LEFT + 4 * 4, 1]) + bits("1010 1"), "not among 10 entries"),
         (bytes([LEFT + 4 * 31, 1]) + b"\xff" * 4, "not among 10 entries"),
-        (bytes([LEFT, 1]) + bits("1 1"), "go on after their end"),
+        (bytes([LEFT, 1]) + bits("1 1"), "with bits after their end"),
         (bytes([CSR, 6, 0, 0, 0]), "a row of more than its 5 columns"),
-        (bytes([CSR, 1, 0, 0, 0, 5, 0]), "a column that a row of 5 has not"),
+        (bytes([CSR, 1, 0, 0, 0, 5, 0]), "a column outside a row of 5"),
         (bytes([CSR, 2, 0, 0, 0, 3, 0, 3, 0]), "do not increase"),
         (bytes([CSR, 2, 0, 0, 0, 3, 0, 1, 0]), "do not increase"),
     ],

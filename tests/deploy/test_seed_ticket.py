@@ -161,7 +161,7 @@ def test_another_training_is_seen(tmp_path, experiment):
 @pytest.mark.parametrize("protocol", ["paper", "finetune"])
 def test_a_round_that_goes_on_from_others_has_no_seed_ticket(tmp_path, experiment, protocol):
     run = experiment(protocol=protocol)
-    with pytest.raises(UsageError, match=f"--round: 1 given; with protocol {protocol} it goes on .* imp, reinit, or"):
+    with pytest.raises(UsageError, match=f"--round: 1 given; with protocol {protocol} it continues .* imp, reinit, or"):
         write_seed_ticket(tmp_path / "t", run, 1)
     assert not (tmp_path / "t").exists()
 
@@ -272,7 +272,7 @@ def test_settings_are_read_as_text_or_compressed():
         (changed("train", rates=1), "rates"),
         (changed("train", seed="x"), ""),
         (changed("train", width=1e400), "width"),
-        (changed("prune", protocol="finetune"), "goes on from the rounds before"),
+        (changed("prune", protocol="finetune"), "continues from the rounds before"),
         (changed("prune", amount=2), "amount: 2 given"),
         (changed("data", input_shape=[2**12, 2**12, 1]), "at most 33,554,432"),
         (changed("data", input_shape=[4, 8]), ""),

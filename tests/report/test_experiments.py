@@ -43,7 +43,7 @@ def test_a_folder_with_nothing_but_a_table_is_enough(small_runs, tmp_path):
 
 
 def test_a_folder_without_results_is_an_error(tmp_path):
-    with pytest.raises(UsageError, match=r"is no run folder, no results\.csv, and no folder with a results\.csv"):
+    with pytest.raises(UsageError, match=r"is not a run folder, a results\.csv, or a folder with a results\.csv"):
         read(tmp_path)
 
 
@@ -124,7 +124,7 @@ def test_rounds_may_be_missing_and_those_of_the_seeds_go_together_by_their_numbe
 
 
 def test_a_run_without_its_dense_network_is_an_error():
-    with pytest.raises(UsageError, match="real, seed 2: round 0 is missing, the dense network"):
+    with pytest.raises(UsageError, match="real, seed 2: round 0, the dense network, is missing"):
         gather([source(trial("real", 2, [90, 80, 70])[1:])])
 
 

@@ -86,9 +86,9 @@ def test_a_mark_of_a_spreadsheet_before_the_first_column_does_not_matter(written
     ("column", "value", "needed"),
     [
         ("algebra", "complex", "real or quaternion is needed"),
-        ("seed", "-1", "a whole number from 0 up is needed"),
-        ("round", "1.5", "a whole number from 0 up is needed"),
-        ("kept_weights", "", "a whole number from 0 up is needed"),
+        ("seed", "-1", "an integer, 0 or more, is needed"),
+        ("round", "1.5", "an integer, 0 or more, is needed"),
+        ("kept_weights", "", "an integer, 0 or more, is needed"),
         ("weights_left", "100.1", "a number from 0 to 100 is needed"),
         ("accuracy", "nan", "a number from 0 to 100 is needed"),
         ("accuracy", "high", "a number from 0 to 100 is needed"),

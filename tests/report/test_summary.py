@@ -124,7 +124,7 @@ def test_without_a_comparison_it_says_why():
 
 def test_the_tests_are_named_with_what_so_few_pairs_can_show_by_the_exact_one():
     assert summary.p_sentence(section_of(*crossing_pairs(2)).comparison) == (
-        "p, by which the verdict goes: paired t test of the 2 differences, Holm-corrected over 3 levels. "
+        "p, which decides the verdict: paired t test of the 2 differences, Holm-corrected over 3 levels. "
         "95 % t interval: of each level by itself, not corrected. Both take the differences as normally distributed. "
         "Exact p, beside it: sign-flip test, which does not, corrected alike; with 2 pairs it cannot be below 1, "
         "7 are needed to be significant."

@@ -62,7 +62,7 @@ def write_c(
     Raises
     ------
     UsageError
-        If an argument is none of these, or a number of the network is not finite.
+        If an argument is invalid, or a number of the network is not finite.
     """
     _check(model, name, values, test_images)
     description = model.description

@@ -19,7 +19,7 @@ from quatnet.backend import Array, array_module
 
 LANES, ROWS = 32, 8
 OPTIONS = ("--fmad=false",)
-"""Of the compiler: a product and a sum are rounded one after the other, as NumPy does."""
+"""Compiler options: a product and a sum are rounded one after the other, as in NumPy."""
 
 C_TYPES = {np.dtype(name): c for name, c in (("float32", "float"), ("float64", "double"), ("uint8", "unsigned char"))}
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -88,5 +88,5 @@ def operand(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
 def result(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
     """Return an array that a kernel writes; a ValueError unless it is in one piece."""
     if not array.flags.c_contiguous:
-        raise ValueError("an array that is not contiguous given; a kernel cannot write into it")
+        raise ValueError("a non-contiguous array given; a kernel cannot write into it")
     return operand(array, dtype, shape)

@@ -44,7 +44,7 @@ class Residual(Layer):
         """Return the shape of both paths; a UsageError if they differ."""
         y, shortcut_y = self.body.output_shape(shape), self.shortcut.output_shape(shape)
         if y != shortcut_y:
-            raise UsageError(f"shortcut: its outputs are {shortcut_y}, those of the body {y}; they are to be added")
+            raise UsageError(f"shortcut: its outputs are {shortcut_y}, those of the body {y}; they must be equal")
         return y
 
     @property
