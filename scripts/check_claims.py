@@ -32,7 +32,7 @@ OTHER_NUMBERS = {
 NAMES = re.compile(
     r"""(?:lenet|conv|resnet|vgg)-\d+(?:-\d+)? | CIFAR-100? | float(?:16|32) | int8 | x86-64 | AVX-512 | C99
     | Figures?\ \d[a-f]?(?:(?:\ and|,)\ \d[a-f]?)* | sections?\ \d(?:\.\d)?
-    | ^\|\ (?:\d[a-f]?(?:\ to\ \d?[a-f])?,\ )+ | seeds?\ \d\ to\ \d | 95\ %\ (?=\w*\ ?(?:interval|band))
+    | stage\ \d | ^\|\ (?:\d[a-f]?(?:\ to\ \d?[a-f])?,\ )+ | seeds?\ \d\ to\ \d | 95\ %\ (?=\w*\ ?(?:interval|band))
     | BY-SA\ \d\.\d | arXiv\ \d{4}\.\d{5} | CODS-COMAD\ \d{4} | Python\ \d\.\d+
     | \[[\w.-]+\]\([^)]*\) | \]\([^)]*\)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,

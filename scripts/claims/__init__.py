@@ -24,7 +24,7 @@ def claims(document: str, heading: str) -> Callable[[Claims], Claims]:
 
 def collect() -> dict[tuple[str, str], list[str]]:
     """Return the claims of all sections, by document and heading."""
-    for name in ("readme", "figures", "ablations", "deploy", "performance"):
+    for name in ("readme", "figures", "stage_0", "ablations", "deploy", "performance"):
         import_module(f"claims.{name}")
     return {section: list(_texts(function)) for section, function in _SECTIONS.items()}
 
