@@ -98,7 +98,8 @@ class Report:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Measure all parts."""
+    """Measure all parts, with the package of this checkout."""
+    sys.path.insert(0, str(ROOT))
     from quatnet.nn.architectures import ARCHITECTURES
 
     report = Report(args.output, args.minutes)
