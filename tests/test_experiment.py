@@ -13,6 +13,7 @@ from quatnet.runs import Run, run_name
 from quatnet.streams import Phase, Position
 from quatnet.training import evaluate
 from tests import small
+from tests.runs.made import one_line_error
 from tests.small import build
 
 
@@ -32,15 +33,6 @@ def settings(tmp_path):
 def pruned(tmp_path, settings):
     """A run with two finished rounds of pruning."""
     return small.experiment(tmp_path / "runs", settings, small.prune_settings())
-
-
-def one_line_error(error, call, *parts):
-    with pytest.raises(error) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in parts:
-        assert str(part) in message
 
 
 def test_a_new_run_is_made_under_the_name_of_its_settings(tmp_path, settings):
