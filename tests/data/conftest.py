@@ -8,6 +8,8 @@ import tarfile
 import numpy as np
 import pytest
 
+from tests.runs import made
+
 IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
@@ -113,13 +115,4 @@ def sha256():
 def one_line_error():
     """Check that `call` raises `error`, that its message is one line with all of `parts`, and return it."""
 
-    def check(error, call, *parts):
-        with pytest.raises(error) as caught:
-            call()
-        message = str(caught.value)
-        assert "\n" not in message
-        for part in parts:
-            assert str(part) in message
-        return message
-
-    return check
+    return made.one_line_error
